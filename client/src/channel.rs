@@ -28,7 +28,7 @@ use coffee_common::{
     limits::{REQUEST_TIMEOUT_MS, SHARED_FRAME_BYTES_MAX},
     protocol::{Identity, Request, RequestFrameRef, ResponseFrame, SentFrom, ServerMessage, Welcome},
     protocol_versions::ProtocolVersions,
-    quic::{ConnectError, Connection, Endpoint, Expect, Priority, Protocol},
+    quic::{ConnectError, Connection, Endpoint, Expect, PathMtu, Priority, Protocol},
 };
 use tokio::sync::{Notify, watch};
 
@@ -264,6 +264,11 @@ impl Channel {
     /// Returns the round-trip time to the node, as QUIC estimates it.
     pub fn rtt(&self) -> Duration {
         self.shared().connection.rtt()
+    }
+
+    /// Returns the packets that pass the path to the node.
+    pub fn path_mtu(&self) -> PathMtu {
+        self.shared().connection.path_mtu()
     }
 
     /// Returns how long a request may go unanswered before it is examined.

@@ -54,12 +54,12 @@ mod stream;
 mod traffic;
 
 pub use accept::Handshake;
-pub use connection::{Connection, Packets};
+pub use connection::{Connection, Packets, PathMtu};
 pub use disconnect::Disconnect;
 pub use endpoint::Endpoint;
 pub use error::{ConnectError, EndpointError, StreamError};
 pub use liveness::Liveness;
-pub use options::EndpointOptions;
+pub use options::{ETHERNET_PAYLOAD, EndpointOptions, PACKET_BYTES_MIN};
 pub use places::RefusedConnections;
 /// The parts of a socket that a simulated network implements.
 pub use quinn::{AsyncUdpSocket, UdpPoller, udp};

@@ -26,7 +26,8 @@ pub(crate) fn load_trusting(caller: &CredentialSource, ca: &str) -> Result<Crede
     Ok(Credentials::from_pem(ca.as_bytes(), &certificate, &key)?)
 }
 
-fn files(caller: &CredentialSource) -> Result<CredentialFiles, Failure> {
+/// Returns the files of the client's credentials.
+pub(crate) fn files(caller: &CredentialSource) -> Result<CredentialFiles, Failure> {
     match caller {
         CredentialSource::Unset => {
             Err(Failure::usage("no certificates given: nodes accept only authenticated clients")

@@ -1,8 +1,11 @@
 //! Views of a cluster for tests.
 
 use coffee_common::{
+    feature_level::LEVEL_MAX,
     id::{Address, ClusterId, NodeId, NodeName, Revision},
-    protocol::{ClusterView, NodeState, NodeView, RaftRole},
+    protocol::{
+        CertificateStatus, ClusterView, LifecyclePhase, NodePace, NodeState, NodeStatus, NodeView, RaftRole,
+    },
 };
 
 /// Returns a legal name.
@@ -47,5 +50,26 @@ pub(crate) fn view(voters: u32, voters_in_reach: u32, nodes: Vec<NodeView>) -> C
         may_lose: 0,
         nodes,
         level: None,
+    }
+}
+
+/// Returns the status of a running node about which nothing else is known.
+pub(crate) fn status(text: &str) -> NodeStatus {
+    NodeStatus {
+        name: name(text),
+        address: Address::new("10.0.0.1:7400").unwrap(),
+        version: "0.1.0".to_owned(),
+        phase: LifecyclePhase::Running,
+        uptime_ms: 1,
+        raft: None,
+        certificate: CertificateStatus { serial: "5a".to_owned(), valid_until_s: u64::from(u32::MAX) },
+        started_at_ms: 1,
+        disk_free_bytes: None,
+        writes_refused: None,
+        pace: NodePace::default(),
+        left_out: None,
+        revocation_lists: Vec::new(),
+        level: LEVEL_MAX,
+        clock_ms: 0,
     }
 }

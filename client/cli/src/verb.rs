@@ -11,6 +11,7 @@ mod complete;
 mod completion;
 mod context;
 mod del;
+mod doctor;
 mod down;
 mod export;
 mod get;
@@ -139,6 +140,9 @@ key only if no one else has changed it since it was read:
     Wait(wait::WaitArguments),
     /// Show the status of each endpoint
     Status(status::StatusArguments),
+    /// Check nodes, links, clocks, disks and certificates
+    #[command(after_help = doctor::AFTER_HELP)]
+    Doctor,
     /// Find election timers that suit the links
     #[command(
         subcommand,
@@ -231,6 +235,7 @@ async fn run_verb(verb: &CtlVerb, invocation: &mut Invocation<'_>) -> Result<Exi
         CtlVerb::CanStop(arguments) => can_stop::run(arguments, invocation).await,
         CtlVerb::Wait(arguments) => wait::run(arguments, invocation).await,
         CtlVerb::Status(arguments) => status::run(arguments, invocation).await,
+        CtlVerb::Doctor => doctor::run(invocation).await,
         CtlVerb::Timers(verb) => timers::run(verb, invocation).await,
         CtlVerb::Reload(arguments) => reload::run(arguments, invocation).await,
         CtlVerb::LogLevel(arguments) => log_level::run(arguments, invocation).await,

@@ -1,7 +1,8 @@
-//! Warnings of problems, present or to come, printed to standard error. A column
-//! that is fine on most days would be noise.
+//! Judges what nodes report: problems, present or to come. `list` and `status` print them to standard
+//! error, since a column that is fine on most days would be noise; `doctor` shows what is fine, too.
 
 mod pace;
+mod warning;
 
 use std::collections::BTreeMap;
 
@@ -12,10 +13,11 @@ use coffee_common::{
     tls::WARN_DAYS,
 };
 
+pub(crate) use self::warning::{Severity, Topic, Warning};
 use super::wording;
 
 /// Returns the warnings for the nodes in reach.
-pub(crate) fn of_cluster(view: &ClusterView) -> Vec<String> {
+pub(crate) fn of_cluster(view: &ClusterView) -> Vec<Warning> {
     let free_min = view.disk_free_bytes_min.unwrap_or(DISK_FREE_BYTES_MIN);
     let of_one = |node: &NodeView| of(&node.name, node.certificate_until_s, node.disk_free_bytes, free_min);
     let refused = view.writes_refused.iter().map(|reason| refused(reason));
@@ -39,7 +41,7 @@ pub(crate) fn of_cluster(view: &ClusterView) -> Vec<String> {
 /// too.
 fn old_lists<'a>(
     nodes: impl Iterator<Item = (&'a NodeName, &'a [RevocationListStatus])> + Clone,
-) -> Vec<String> {
+) -> Vec<Warning> {
     let mut newest: BTreeMap<&str, u64> = BTreeMap::new();
     for list in nodes.clone().flat_map(|(_, lists)| lists) {
         let number = newest.entry(&list.ca).or_default();
@@ -48,21 +50,26 @@ fn old_lists<'a>(
     let warning = |(ca, newest): (&str, u64)| {
         let has =
             |lists: &[RevocationListStatus]| lists.iter().any(|list| list.ca == ca && list.number >= newest);
-        let lack: Vec<&str> =
-            nodes.clone().filter(|(_, lists)| !has(lists)).map(|(name, _)| name.as_str()).collect();
+        let lack: Vec<&NodeName> =
+            nodes.clone().filter(|(_, lists)| !has(lists)).map(|(name, _)| name).collect();
         (!lack.is_empty()).then(|| {
-            format!(
-                "warning: revocation list {newest} of {ca} is missing at {}, where revoked certificates may still be \
-                 accepted: 'coffeectl revoke' sends it to all nodes; if it stays missing, check the CAs there",
-                lack.join(", ")
+            let names = wording::names(lack.iter().copied());
+            Warning::new(
+                Topic::Revocation,
+                format!(
+                    "revocation list {newest} of {ca} is missing at {names}, where revoked certificates may still be \
+                     accepted"
+                ),
+                "'coffeectl revoke' sends it to all nodes; if it stays missing, check the CAs there",
             )
+            .at_all(lack)
         })
     };
     newest.into_iter().filter_map(warning).collect()
 }
 
 /// Returns one warning per other cluster, with the nodes that are in it.
-fn other_clusters(view: &ClusterView) -> Vec<String> {
+fn other_clusters(view: &ClusterView) -> Vec<Warning> {
     let mut clusters: BTreeMap<ClusterId, Vec<&NodeView>> = BTreeMap::new();
     for node in &view.nodes {
         if let Some(cluster) = node.other_cluster {
@@ -72,24 +79,22 @@ fn other_clusters(view: &ClusterView) -> Vec<String> {
     clusters.into_iter().map(|(cluster, nodes)| other_cluster(view, cluster, &nodes)).collect()
 }
 
-fn other_cluster(view: &ClusterView, cluster: ClusterId, nodes: &[&NodeView]) -> String {
-    let names: Vec<&str> = nodes.iter().map(|node| node.name.as_str()).collect();
-    let are = if names.len() > 1 { "are" } else { "is" };
+fn other_cluster(view: &ClusterView, cluster: ClusterId, nodes: &[&NodeView]) -> Warning {
+    let names = wording::names(nodes.iter().map(|node| &node.name));
+    let are = if nodes.len() > 1 { "are" } else { "is" };
     // The asked node is the one that was left out if most of the others are elsewhere.
     let hint = match nodes.first() {
         Some(first) if 2 * nodes.len() >= view.nodes.len() => {
-            format!(
-                "{} may have been left out of a restore: {}",
-                view.asked,
-                way_back(cluster, &first.address)
-            )
+            format!("if {} was left out of a restore, {}", view.asked, way_back(cluster, &first.address))
         }
         _ => match left_out_hint(view) {
-            Some(hint) => format!("if left out of a restore: {hint}"),
+            Some(hint) => format!("if left out of a restore, {hint}"),
             None => "ask a node of that cluster".to_owned(),
         },
     };
-    format!("warning: {} {are} in another cluster, {cluster}; {hint}", names.join(", "))
+    Warning::new(Topic::Cluster, format!("{names} {are} in another cluster, {cluster}"), hint)
+        .at_all(nodes.iter().map(|node| &node.name))
+        .fails()
 }
 
 /// Returns how a node that was left out of a restore enters the cluster of this view.
@@ -104,7 +109,7 @@ fn way_back(cluster: ClusterId, from: &Address) -> String {
 }
 
 /// Returns the warnings for nodes from their own statuses.
-pub(crate) fn of_nodes(statuses: &[NodeStatus]) -> Vec<String> {
+pub(crate) fn of_nodes(statuses: &[NodeStatus]) -> Vec<Warning> {
     let paces: Vec<_> = statuses.iter().map(|status| (&status.name, &status.pace)).collect();
     let voters = statuses.iter().filter_map(|status| status.raft.as_ref()?.voters.iter().map(Vec::len).max());
     let voters = voters.max().unwrap_or(paces.len());
@@ -112,7 +117,7 @@ pub(crate) fn of_nodes(statuses: &[NodeStatus]) -> Vec<String> {
     statuses.iter().flat_map(of_node).chain(old_lists(lists)).chain(pace::of_nodes(&paces, voters)).collect()
 }
 
-fn of_node(status: &NodeStatus) -> Vec<String> {
+fn of_node(status: &NodeStatus) -> Vec<Warning> {
     let free_min = status.raft.as_ref().map_or(DISK_FREE_BYTES_MIN, |raft| raft.disk_free_bytes_min);
     let until_s = Some(status.certificate.valid_until_s);
     let mut warnings = of(&status.name, until_s, status.disk_free_bytes, free_min);
@@ -122,17 +127,21 @@ fn of_node(status: &NodeStatus) -> Vec<String> {
     warnings
 }
 
-fn left_out(name: &NodeName, LeftOut { cluster, from, peers }: &LeftOut) -> String {
-    let names: Vec<&str> = peers.iter().map(NodeName::as_str).collect();
-    format!(
-        "warning: {name} was left out of a restore or a recovery, and refuses reads and writes: {} in another \
-         cluster, {cluster}; {}",
-        names.join(", "),
-        way_back(*cluster, from)
+fn left_out(name: &NodeName, LeftOut { cluster, from, peers }: &LeftOut) -> Warning {
+    let peers = wording::names(peers);
+    Warning::new(
+        Topic::Cluster,
+        format!(
+            "{name} was left out of a restore or a recovery, and refuses reads and writes; {peers} in another \
+             cluster, {cluster}"
+        ),
+        way_back(*cluster, from),
     )
+    .at(name)
+    .fails()
 }
 
-fn of(name: &NodeName, certificate_until_s: Option<u64>, free: Option<u64>, free_min: u64) -> Vec<String> {
+fn of(name: &NodeName, certificate_until_s: Option<u64>, free: Option<u64>, free_min: u64) -> Vec<Warning> {
     let certificate = certificate_until_s.and_then(|until| certificate(name, until));
     certificate.into_iter().chain(free.and_then(|free| disk(name, free, free_min))).collect()
 }
@@ -146,29 +155,39 @@ pub(crate) fn expiry(days_left: i64) -> Option<String> {
     }
 }
 
-fn certificate(name: &NodeName, until_s: u64) -> Option<String> {
-    let what = expiry(wording::days_until(until_s))?;
-    Some(format!(
-        "warning: the certificate of {name} {what}: 'coffeectl cert renew node-{name}', \
-         copy it there, then 'coffeectl reload'"
-    ))
+fn certificate(name: &NodeName, until_s: u64) -> Option<Warning> {
+    let days_left = wording::days_until(until_s);
+    let warning = Warning::new(
+        Topic::Certificate,
+        format!("the certificate of {name} {}", expiry(days_left)?),
+        format!("'coffeectl cert renew node-{name}', copy it there, then 'coffeectl reload'"),
+    )
+    .at(name);
+    Some(if days_left < 0 { warning.fails() } else { warning })
 }
 
-fn asks_to_join(node: &NodeName) -> String {
-    format!("warning: {node} asks to join and is not announced: to admit it, 'coffeectl boot {node}'")
+fn asks_to_join(node: &NodeName) -> Warning {
+    let detail = format!("{node} asks to join and is not announced");
+    Warning::new(Topic::Membership, detail, format!("to admit it, 'coffeectl boot {node}'"))
 }
 
-fn refused(reason: &str) -> String {
-    format!("warning: writes that add data are refused: {reason}")
+fn refused(reason: &str) -> Warning {
+    Warning::new(
+        Topic::Writes,
+        format!("writes that add data are refused: {reason}"),
+        "'Disk full' in OPERATIONS.md says how to make room; 'coffeectl settings show' shows the limits",
+    )
+    .fails()
 }
 
-fn disk(name: &NodeName, free: u64, free_min: u64) -> Option<String> {
-    let free_size = wording::size(free);
+fn disk(name: &NodeName, free: u64, free_min: u64) -> Option<Warning> {
     (free < free_min).then(|| {
-        format!(
-            "warning: the disk of {name} has {free_size} left: free some space there, or the cluster will \
-             refuse writes that add data"
+        Warning::new(
+            Topic::Space,
+            format!("the disk of {name} has {} left", wording::size(free)),
+            "free some space there, or the cluster will refuse writes that add data",
         )
+        .at(name)
     })
 }
 
@@ -182,6 +201,11 @@ mod tests {
 
     use super::*;
     use crate::wording::tests::in_days;
+
+    /// The lines that `list` prints.
+    fn lines(warnings: Vec<Warning>) -> Vec<String> {
+        warnings.iter().map(ToString::to_string).collect()
+    }
 
     fn node(name: &str, certificate_until_s: Option<u64>, disk_free_bytes: Option<u64>) -> NodeView {
         NodeView {
@@ -243,13 +267,14 @@ mod tests {
         let renew =
             |name| format!("'coffeectl cert renew node-{name}', copy it there, then 'coffeectl reload'");
         assert_eq!(
-            of_cluster(&view),
+            lines(of_cluster(&view)),
             [
                 format!("warning: the certificate of hong expires in 29 days: {}", renew("hong")),
                 format!("warning: the certificate of peng has expired: {}", renew("peng")),
                 disk("peng", "127 MiB"),
                 disk("long", "0 bytes"),
-                "warning: writes that add data are refused: too little disk space is free at peng, long"
+                "warning: writes that add data are refused: too little disk space is free at peng, long: 'Disk \
+                 full' in OPERATIONS.md says how to make room; 'coffeectl settings show' shows the limits"
                     .to_owned(),
                 "warning: san asks to join and is not announced: to admit it, 'coffeectl boot san'"
                     .to_owned(),
@@ -264,7 +289,7 @@ mod tests {
             [(default, None, 0), (less, None, 1), (default, Some(default + 1), 1), (less, Some(less), 0)]
         {
             let view = ClusterView { disk_free_bytes_min, ..view(vec![node("ming", None, Some(free))]) };
-            assert_eq!(of_cluster(&view).len(), warnings, "{free} {disk_free_bytes_min:?}");
+            assert_eq!(lines(of_cluster(&view)).len(), warnings, "{free} {disk_free_bytes_min:?}");
         }
     }
 
@@ -275,19 +300,19 @@ mod tests {
         view.cluster = Some(ClusterId(7));
         let (old, new) = (ClusterId(8), ClusterId(7));
         assert_eq!(
-            of_cluster(&view),
+            lines(of_cluster(&view)),
             [format!(
-                "warning: hu is in another cluster, {old}; if left out of a restore: stop it, run 'coffeed --config \
+                "warning: hu is in another cluster, {old}: if left out of a restore, stop it, run 'coffeed --config \
                  FILE rebuild --cluster {new} --from 10.0.0.1:7400' on its host, and start it"
             )]
         );
         // The same seen from a node that was left out.
         view.nodes = vec![node("ming", None, None), elsewhere("hong"), elsewhere("hu")];
         assert_eq!(
-            of_cluster(&view),
+            lines(of_cluster(&view)),
             [format!(
-                "warning: hong, hu are in another cluster, {old}; ming may have been left out of a restore: stop it, \
-                 run 'coffeed --config FILE rebuild --cluster {old} --from 10.0.0.1:7400' on its host, and start it"
+                "warning: hong, hu are in another cluster, {old}: if ming was left out of a restore, stop it, run \
+                 'coffeed --config FILE rebuild --cluster {old} --from 10.0.0.1:7400' on its host, and start it"
             )]
         );
     }
@@ -302,9 +327,9 @@ mod tests {
         };
         let both = [("old", 3), ("new", 1)];
         let mut nodes = vec![with("ming", &both), with("hong", &both), node("peng", None, None)];
-        assert_eq!(of_cluster(&view(nodes.clone())), [""; 0], "peng is not in reach");
+        assert_eq!(lines(of_cluster(&view(nodes.clone()))), [""; 0], "peng is not in reach");
         nodes.extend([with("long", &[("old", 2), ("new", 1)]), with("hu", &[])]);
-        let warnings = of_cluster(&view(nodes));
+        let warnings = lines(of_cluster(&view(nodes)));
         assert_eq!(warnings.len(), 2, "{warnings:?}");
         assert!(
             warnings[0].starts_with("warning: revocation list 1 of new is missing at hu,"),
@@ -335,7 +360,7 @@ mod tests {
             level: LEVEL_MAX,
             clock_ms: 1,
         };
-        assert_eq!(of_node(&status), [""; 0]);
+        assert_eq!(lines(of_node(&status)), [""; 0]);
         status.certificate.valid_until_s = in_days(2);
         status.disk_free_bytes = Some(1 << 20);
         assert_eq!(of_node(&status).len(), 2);
@@ -346,10 +371,10 @@ mod tests {
         });
         let theirs = ClusterId(8);
         assert_eq!(
-            of_node(&status)[2],
+            of_node(&status)[2].to_string(),
             format!(
-                "warning: ming was left out of a restore or a recovery, and refuses reads and writes: hong, hu in \
-                 another cluster, {theirs}; stop it, run 'coffeed --config FILE rebuild --cluster {theirs} --from \
+                "warning: ming was left out of a restore or a recovery, and refuses reads and writes; hong, hu in \
+                 another cluster, {theirs}: stop it, run 'coffeed --config FILE rebuild --cluster {theirs} --from \
                  10.0.0.2:7400' on its host, and start it"
             )
         );

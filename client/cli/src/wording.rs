@@ -2,7 +2,10 @@
 
 use std::{fmt::Display, time::Duration};
 
-use coffee_common::protocol::{NodeState, RevocationListStatus};
+use coffee_common::{
+    id::NodeName,
+    protocol::{ClusterView, NodeState, RevocationListStatus},
+};
 
 use crate::printer::table::TextTable;
 
@@ -12,6 +15,11 @@ pub(crate) fn condition(state: NodeState) -> &'static str {
         NodeState::OtherCluster => "in another cluster",
         state => state.as_str(),
     }
+}
+
+/// Returns names in a row.
+pub(crate) fn names<'a>(names: impl IntoIterator<Item = &'a NodeName>) -> String {
+    names.into_iter().map(NodeName::as_str).collect::<Vec<_>>().join(", ")
 }
 
 /// Returns a number of keys.
@@ -47,6 +55,27 @@ pub(crate) fn no_cluster(node: &str, is_starting: bool) -> String {
         return format!("{node} is opening its data: ask another node, or wait");
     }
     format!("{node} belongs to no cluster: 'boot {node}' adds it to one, 'init {node}' founds one")
+}
+
+/// Returns the strength of a cluster in one line, which operators read first.
+pub(crate) fn summary(view: &ClusterView) -> String {
+    if view.cluster.is_none() {
+        let is_starting = view.nodes.iter().any(|node| node.state == NodeState::Starting);
+        return no_cluster(view.asked.as_str(), is_starting);
+    }
+    let reach = format!("{} of {} voters in reach", view.voters_in_reach, view.voters);
+    let lose = match view.may_lose {
+        _ if view.voters_in_reach < quorum(view.voters) => "no quorum".to_owned(),
+        _ if view.quorum_silent_ms.is_some() => "but the leader hears no quorum".to_owned(),
+        0 => "none may be lost".to_owned(),
+        n => format!("{n} more may be lost"),
+    };
+    let leader = match &view.leader {
+        Some(name) => format!("leader {name}, term {}", view.term),
+        None => "no leader".to_owned(),
+    };
+    let joint = if view.joint { "; a membership change is in progress" } else { "" };
+    format!("{reach}, {lose}; {leader}{joint}")
 }
 
 /// The text for an unknown or absent value.

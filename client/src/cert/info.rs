@@ -8,7 +8,7 @@ use coffee_common::{
 use rustls_pki_types::{CertificateDer, pem::PemObject};
 use x509_parser::{certificate::X509Certificate, extensions::GeneralName, prelude::FromDer};
 
-use super::{AltName, DAY_SECONDS, error::CertError, now_seconds};
+use super::{AltName, DAY_SECONDS, bundle, error::CertError, now_seconds};
 
 /// The content of a certificate, for display. Not verified.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -57,6 +57,14 @@ impl CertificateInfo {
             serial: parsed.serial,
             issuer: parsed.issuer,
         })
+    }
+
+    /// Parses all certificates in some PEM, such as those of `ca.crt` during a rotation.
+    ///
+    /// # Errors
+    /// [`CertError::Malformed`] if one cannot be parsed.
+    pub fn all_of_pem(pem: &str) -> Result<Vec<Self>, CertError> {
+        bundle::split(pem).map(|certificate| Self::of_pem(certificate.as_bytes())).collect()
     }
 
     /// Returns how many whole days it remains valid; negative once it has expired.

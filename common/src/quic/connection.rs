@@ -35,6 +35,15 @@ pub struct Packets {
     pub received: u64,
 }
 
+/// The packets that pass a path, as far as path MTU discovery has found out (RFC 8899).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PathMtu {
+    /// The largest UDP payload that is known to arrive, in bytes.
+    pub bytes: u16,
+    /// How many probes of larger ones were lost.
+    pub probes_lost: u64,
+}
+
 impl Connection {
     pub(super) fn new(
         connection: quinn::Connection,
@@ -86,6 +95,13 @@ impl Connection {
     /// Returns the round-trip time, as QUIC estimates it.
     pub fn rtt(&self) -> Duration {
         self.0.connection.rtt()
+    }
+
+    /// Returns the packets that pass the path to the peer so far. The search begins with
+    /// [`PACKET_BYTES_MIN`](super::PACKET_BYTES_MIN), and goes on while packets are sent.
+    pub fn path_mtu(&self) -> PathMtu {
+        let path = self.0.connection.stats().path;
+        PathMtu { bytes: path.current_mtu, probes_lost: path.lost_plpmtud_probes }
     }
 
     /// Returns the packet counts so far. QUIC retransmits unacknowledged packets, so if `sent`

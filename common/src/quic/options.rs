@@ -12,9 +12,12 @@ use crate::limits::{
     NODES_MAX, SEND_WINDOW_BYTES, STREAM_WINDOW_BYTES,
 };
 
-/// The payload of an unfragmented UDP packet over Ethernet and IPv4, in bytes. MTU discovery raises
-/// it where the path allows.
-const ETHERNET_PAYLOAD: u16 = 1_472;
+/// The UDP payload that every path must carry, in bytes (RFC 9000, section 14). MTU discovery raises it
+/// where the path allows.
+pub const PACKET_BYTES_MIN: u16 = 1_200;
+
+/// The payload of an unfragmented UDP packet over Ethernet and IPv4, in bytes.
+pub const ETHERNET_PAYLOAD: u16 = 1_472;
 
 /// The most handshakes in progress from addresses of nodes: two of each node of a cluster.
 pub(super) const NODE_HANDSHAKES_MAX: usize = 2 * NODES_MAX;

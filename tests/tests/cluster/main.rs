@@ -11,6 +11,7 @@ mod cut_leader;
 mod damage;
 mod data_directory;
 mod divergence;
+mod doctor;
 mod exit_codes;
 mod export;
 mod founding;

@@ -33,6 +33,15 @@ pub(crate) fn green(text: &str) -> String {
     paint(text, AnsiColor::Green)
 }
 
+/// Paints the result of a check.
+pub(crate) fn result(word: &str) -> String {
+    match word {
+        "PASS" => green(word),
+        "WARN" => paint(word, AnsiColor::Yellow),
+        _ => red(word),
+    }
+}
+
 /// Paints the name of a node's state: red if the node is down, yellow if it is
 /// on its way up or down.
 pub(super) fn state(name: &str) -> String {

@@ -10,7 +10,7 @@ use std::time::Duration;
 use clap::Args;
 use coffee_common::{
     id::Address,
-    protocol::{ClusterView, NodePace, NodeState, NodeView, RaftRole, RevocationListStatus},
+    protocol::{ClusterView, NodePace, NodeView, RaftRole, RevocationListStatus},
 };
 use serde::Serialize;
 
@@ -53,7 +53,7 @@ fn report(mut view: ClusterView, invocation: &mut Invocation<'_>) {
     view.nodes = in_order(view.nodes, &invocation.session.connection().endpoints);
     invocation.printer.report(&Nodes::new(&view));
     for warning in warnings::of_cluster(&view) {
-        invocation.printer.note(&warning);
+        invocation.printer.note(&warning.to_string());
     }
 }
 
@@ -91,6 +91,8 @@ struct Nodes<'a> {
     writes_refused: Option<&'a str>,
     quorum_silent_ms: Option<u64>,
     nodes: Vec<NodeRow<'a>>,
+    #[serde(skip)]
+    summary: String,
 }
 
 #[derive(Serialize)]
@@ -126,28 +128,8 @@ impl<'a> Nodes<'a> {
             writes_refused: view.writes_refused.as_deref(),
             quorum_silent_ms: view.quorum_silent_ms,
             nodes: view.nodes.iter().map(|node| NodeRow::new(node, view)).collect(),
+            summary: wording::summary(view),
         }
-    }
-
-    /// Returns the line below the table, which operators read first.
-    fn summary(&self) -> String {
-        if self.cluster.is_none() {
-            let is_starting = self.nodes.iter().any(|node| node.state == NodeState::Starting.as_str());
-            return wording::no_cluster(self.asked, is_starting);
-        }
-        let reach = format!("{} of {} voters in reach", self.voters_in_reach, self.voters);
-        let lose = match self.may_lose {
-            _ if self.voters_in_reach < wording::quorum(self.voters) => "no quorum".to_owned(),
-            _ if self.quorum_silent_ms.is_some() => "but the leader hears no quorum".to_owned(),
-            0 => "none may be lost".to_owned(),
-            n => format!("{n} more may be lost"),
-        };
-        let leader = match self.leader {
-            Some(name) => format!("leader {name}, term {}", self.term),
-            None => "no leader".to_owned(),
-        };
-        let joint = if self.joint { "; a membership change is in progress" } else { "" };
-        format!("{reach}, {lose}; {leader}{joint}")
     }
 }
 
@@ -222,7 +204,7 @@ impl Printable for Nodes<'_> {
             .states(2);
         self.nodes.iter().for_each(|node| table.row(node.cells()));
         wording::with_list_numbers(&mut table, self.nodes.iter().map(|node| node.revocation_lists));
-        format!("{}{}\n", table.render(), self.summary())
+        format!("{}{}\n", table.render(), self.summary)
     }
 
     fn plain(&self) -> Vec<Vec<String>> {
@@ -242,7 +224,7 @@ impl Printable for Nodes<'_> {
 mod tests {
     use coffee_common::{
         id::{Address, ClusterId, NodeId, NodeName, Revision},
-        protocol::RoundTrip,
+        protocol::{NodeState, RoundTrip},
     };
 
     use super::*;
@@ -378,21 +360,21 @@ long  -         shutdown     10.0.0.20:7400    -       -       -  -
     fn the_summary_says_how_safe_it_is() {
         let whole = ClusterView { voters_in_reach: 3, may_lose: 1, ..view() };
         assert_eq!(
-            Nodes::new(&whole).summary(),
+            wording::summary(&whole),
             "3 of 3 voters in reach, 1 more may be lost; leader ming, term 3"
         );
         let silent = ClusterView { quorum_silent_ms: Some(42_000), may_lose: 0, ..whole };
         assert_eq!(
-            Nodes::new(&silent).summary(),
+            wording::summary(&silent),
             "3 of 3 voters in reach, but the leader hears no quorum; leader ming, term 3"
         );
         let lost = ClusterView { voters_in_reach: 1, leader: None, ..view() };
-        assert_eq!(Nodes::new(&lost).summary(), "1 of 3 voters in reach, no quorum; no leader");
+        assert_eq!(wording::summary(&lost), "1 of 3 voters in reach, no quorum; no leader");
         let joint = ClusterView { joint: true, ..view() };
-        assert!(Nodes::new(&joint).summary().ends_with("; a membership change is in progress"));
+        assert!(wording::summary(&joint).ends_with("; a membership change is in progress"));
         let mut outside = ClusterView { cluster: None, ..view() };
-        assert_eq!(Nodes::new(&outside).summary(), wording::no_cluster("ming", false));
+        assert_eq!(wording::summary(&outside), wording::no_cluster("ming", false));
         outside.nodes = vec![node("ming", 1, None, NodeState::Starting)];
-        assert_eq!(Nodes::new(&outside).summary(), "ming is opening its data: ask another node, or wait");
+        assert_eq!(wording::summary(&outside), "ming is opening its data: ask another node, or wait");
     }
 }

@@ -54,7 +54,7 @@ pub(crate) async fn run(
     invocation.printer.list_page(&reports, if arguments.verbose { page::pages } else { page::summary });
     invocation.printer.list_end(&NoFields {});
     for warning in warnings::of_nodes(&statuses) {
-        invocation.printer.note(&warning);
+        invocation.printer.note(&warning.to_string());
     }
     let code = failures.first().map_or(ExitCode::Done, |(_, failure)| failure.code());
     for failure in absent(&failures, &statuses) {

@@ -78,6 +78,13 @@ pub(crate) async fn run(verb: &UpgradeVerb, invocation: &mut Invocation<'_>) -> 
     Ok(ExitCode::Done)
 }
 
+/// Returns a sentence on the feature level: `Err` if it is unknown, or below one that a node knows.
+pub(super) fn judge_level(view: &ClusterView) -> Result<String, String> {
+    let status = UpgradeStatus::new(view);
+    let is_settled = status.level.is_some() && status.known <= status.level;
+    if is_settled { Ok(status.summary()) } else { Err(status.summary()) }
+}
+
 #[derive(Serialize)]
 struct UpgradeStatus<'a> {
     level: Option<FeatureLevel>,
@@ -265,6 +272,9 @@ mod tests {
             summary(1, [Some(2), Some(2), Some(3)]),
             "the cluster is at feature level 1; all nodes know level 2: 'coffeectl upgrade finish' raises it"
         );
+        assert!(judge_level(&view(1, [Some(2), Some(2), Some(3)])).is_err());
+        assert!(judge_level(&view(2, [Some(2), Some(2), None])).is_ok());
+        assert!(judge_level(&ClusterView { level: None, ..view(2, [None, None, None]) }).is_err());
         assert_eq!(
             summary(2, [Some(2), Some(2), None]),
             "the cluster is at feature level 2; no node knows a higher one"
