@@ -218,7 +218,7 @@ pub use coffee_common::{
     feature_level::FeatureLevel,
     id::{Address, ClientId, ClusterName, NodeId, NodeName, RequestId, Revision},
     key::{Key, KeyRange, Value},
-    protocol::{ChangeKinds, Consistency, LogLevel, RaisedLevel, VersionView},
+    protocol::{ChangeKinds, Consistency, LogLevel, NodeEvent, NodeEvents, RaisedLevel, VersionView},
     quic::EndpointOptions,
     tls::{CredentialFiles, Credentials},
     transaction::{Relation, TransactionFailure, TransactionPart},

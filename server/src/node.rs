@@ -6,6 +6,7 @@
 
 pub mod audit_log;
 pub mod boot_requests;
+pub mod cluster_changes;
 pub mod event_log;
 pub mod heard_addresses;
 pub mod join_requests;

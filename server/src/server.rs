@@ -91,6 +91,15 @@ pub enum Closed {
 }
 
 impl Closed {
+    /// How the node ends, as an event.
+    fn sentence(&self) -> String {
+        match self {
+            Self::Stopped => "stops as planned".to_owned(),
+            Self::Removed => "stops: the cluster has removed it".to_owned(),
+            Self::Failed(why) | Self::Damaged(why) | Self::Newer(why) => format!("stops: {why}"),
+        }
+    }
+
     /// A hint for the operator after a failure: the next step.
     pub fn hint(&self) -> Option<&'static str> {
         match self {

@@ -13,7 +13,9 @@ mod context;
 mod del;
 mod doctor;
 mod down;
+mod events;
 mod export;
+mod gather;
 mod get;
 mod help;
 mod history;
@@ -143,6 +145,9 @@ key only if no one else has changed it since it was read:
     /// Check nodes, links, clocks, disks and certificates
     #[command(after_help = doctor::AFTER_HELP)]
     Doctor,
+    /// Show what happened at the nodes, and when
+    #[command(after_help = events::AFTER_HELP)]
+    Events(events::EventsArguments),
     /// Find election timers that suit the links
     #[command(
         subcommand,
@@ -236,6 +241,7 @@ async fn run_verb(verb: &CtlVerb, invocation: &mut Invocation<'_>) -> Result<Exi
         CtlVerb::Wait(arguments) => wait::run(arguments, invocation).await,
         CtlVerb::Status(arguments) => status::run(arguments, invocation).await,
         CtlVerb::Doctor => doctor::run(invocation).await,
+        CtlVerb::Events(arguments) => events::run(arguments, invocation).await,
         CtlVerb::Timers(verb) => timers::run(verb, invocation).await,
         CtlVerb::Reload(arguments) => reload::run(arguments, invocation).await,
         CtlVerb::LogLevel(arguments) => log_level::run(arguments, invocation).await,

@@ -3,8 +3,8 @@
 use coffee_common::{
     id::{Address, ClusterId, NodeId, NodeName},
     protocol::{
-        ChangedSetting, ClusterView, LogLevel, NodeState, NodeStatus, NodeView, RaisedLevel, Rejection,
-        Reload, Removal, Request, Response, SettingView,
+        ChangedSetting, ClusterView, LogLevel, NodeEvents, NodeState, NodeStatus, NodeView, RaisedLevel,
+        Rejection, Reload, Removal, Request, Response, SettingView,
     },
     setting::{Setting, SettingName},
 };
@@ -116,6 +116,18 @@ impl Client {
     pub async fn status(&self) -> Result<NodeStatus, Error> {
         match self.ask(Request::Status).await? {
             Response::Status(status) => Ok(*status),
+            _ => Err(Error::misfit()),
+        }
+    }
+
+    /// Returns the latest events of the first reachable endpoint with a number above `after`, at most
+    /// `limit`; 0 for all that it remembers. Meant for a client of one node: see [`Client::at`].
+    ///
+    /// # Errors
+    /// [`Error::Unsupported`] if the node runs an older version; otherwise as [`Client::cluster`].
+    pub async fn events(&self, after: u64, limit: u32) -> Result<NodeEvents, Error> {
+        match self.ask(Request::Events { after, limit }).await? {
+            Response::Events(events) => Ok(events),
             _ => Err(Error::misfit()),
         }
     }

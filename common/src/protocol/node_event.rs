@@ -93,9 +93,11 @@ node_event_kinds! {
     QuorumLost "quorum-lost",
     /// The node, as the leader, hears a quorum again.
     QuorumBack "quorum-back",
-    /// Leadership was handed over on request.
+    /// The node, as the leader, hands leadership over.
     Transfer "transfer",
-    /// A node was announced, admitted or added.
+    /// A node asks to join and is not announced.
+    AsksToJoin "asks-to-join",
+    /// A node joined the cluster, or was made a voter.
     Joined "joined",
     /// A node was removed.
     Removed "removed",

@@ -16,6 +16,7 @@ mod append;
 mod bounds;
 mod heartbeat;
 mod link;
+mod links;
 mod network;
 mod serve;
 mod session;

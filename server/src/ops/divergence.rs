@@ -11,7 +11,7 @@ use std::{sync::Arc, time::Duration};
 
 use coffee_common::{
     id::{NodeId, Revision},
-    protocol::{ReplicaDigest, Request, Response},
+    protocol::{NodeEventKind, ReplicaDigest, Request, Response},
 };
 use tokio::time::{MissedTickBehavior, interval};
 
@@ -45,12 +45,16 @@ pub async fn compare(node: Arc<Node>, replica: Arc<Replica>, checkpointer: Check
                 entry = at.0,
                 "this node's state differs from a quorum as of this entry or an earlier one"
             );
+            let text = format!("the state differs from a quorum as of entry {at} or an earlier one");
+            node.events().record(NodeEventKind::Divergence, "", text);
             checkpointer.condemn(at).await;
             return;
         }
         if differing != noted {
             for Differing { member, at, .. } in &differing {
                 tracing::error!(node = %member.name, entry = at.0, "another node's state differs from this one's");
+                let text = format!("the state of {} differs from this node's as of entry {at}", member.name);
+                node.events().record(NodeEventKind::Divergence, member.name.as_str(), text);
             }
             noted = differing;
         }

@@ -8,7 +8,7 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use coffee_common::{
     id::NodeId,
-    protocol::{Request, Response},
+    protocol::{NodeEventKind, Request, Response},
 };
 use tokio::time::{MissedTickBehavior, interval};
 
@@ -51,8 +51,14 @@ pub async fn watch(node: Arc<Node>, replica: Arc<Replica>) {
             match shortage {
                 Some(reason) => {
                     tracing::warn!(reason, "writes that add data are refused; reads and deletes continue");
+                    let text = format!("writes that add data are refused: {reason}");
+                    node.events().record(NodeEventKind::WritesRefused, "", text);
                 }
-                None => tracing::info!("this node no longer refuses writes that add data"),
+                None => {
+                    tracing::info!("this node no longer refuses writes that add data");
+                    let text = "writes that add data are accepted again";
+                    node.events().record(NodeEventKind::WritesAccepted, "", text);
+                }
             }
         }
         tokio::select! {

@@ -10,7 +10,7 @@ use std::{pin::pin, sync::Arc, time::Duration};
 use coffee_common::{
     command::MemberState,
     id::{Address, ClusterId, NodeId},
-    protocol::{LifecyclePhase, Rejection},
+    protocol::{LifecyclePhase, NodeEventKind, Rejection},
 };
 use tokio::{
     sync::{mpsc, oneshot, watch},
@@ -144,7 +144,7 @@ impl Lifecycle {
             &self.data,
             self.databases.clone(),
             identity,
-            &self.listeners.endpoint,
+            (&self.listeners.endpoint, self.node.events()),
             &self.config,
         )
         .await?;
@@ -152,7 +152,10 @@ impl Lifecycle {
         runtime.follow_lists(&self.reloading);
         runtime.activate(&self.node, &self.membership, self.joins(identity));
         self.peers.send_replace(Some(runtime.peers.clone()));
-        tracing::info!(cluster = %identity.cluster, id = %identity.id, "replica opened");
+        let NodeIdentity { cluster, id, .. } = identity;
+        tracing::info!(%cluster, %id, "replica opened");
+        let text = format!("takes part in cluster {cluster} as node {id}");
+        self.node.events().record(NodeEventKind::Open, "", text);
         Ok(Box::new(runtime))
     }
 
@@ -358,6 +361,7 @@ impl Lifecycle {
     }
 
     async fn end(mut self, runtime: Option<Box<ReplicaRuntime>>, how: Closed) -> Closed {
+        self.node.events().record(NodeEventKind::Stop, "", how.sentence());
         if how == Closed::Stopped && runtime.is_some() {
             shutdown::hand_over(&self.membership).await;
         }

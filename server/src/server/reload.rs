@@ -10,6 +10,7 @@
 //! until the restart.
 
 mod cluster_lists;
+mod report;
 mod trust;
 
 use std::{
@@ -150,13 +151,16 @@ impl Reloading {
     async fn reload_now(&self, given: Option<Config>, force: bool) -> Result<Reload, ReloadError> {
         let mut running = self.running.lock().await;
         let result = self.reload_checked(&mut running, given, force).await;
-        match &result {
-            Ok(done) => log(done),
-            Err(error) => {
-                tracing::error!(%error, hint = error.hint(), "reload failed, previous settings stay in effect");
-            }
-        }
+        self.report(result.as_ref());
         result
+    }
+
+    fn report(&self, result: Result<&Reload, &ReloadError>) {
+        let Some(node) = self.node.upgrade() else { return };
+        match result {
+            Ok(done) => report::done(done, node.events()),
+            Err(error) => report::failed(&error.to_string(), &error.hint(), node.events()),
+        }
     }
 
     async fn reload_checked(
@@ -210,7 +214,7 @@ impl Reloading {
         self.check_cluster(&credentials)?;
         let wanted = running.clone();
         let done = self.apply(&mut running, &wanted, Some(credentials))?;
-        log(&done);
+        self.report(Ok(&done));
         Ok(done)
     }
 
@@ -337,17 +341,6 @@ fn setting(file: CredentialFile) -> &'static str {
         CredentialFile::Certificate => "tls.cert",
         CredentialFile::Key => "tls.key",
         CredentialFile::Revocations => "tls.crl",
-    }
-}
-
-fn log(done: &Reload) {
-    let Reload { changed, needs_restart, ended, certificate, .. } = done;
-    let ended: Vec<String> = ended.iter().map(|who| format!("{} {}", who.role.as_str(), who.name)).collect();
-    let (changed, ended) = (changed.join(" "), ended.join(", "));
-    tracing::info!(changed, ended, serial = certificate.serial, "reloaded");
-    if !needs_restart.is_empty() {
-        let settings = needs_restart.join(" ");
-        tracing::warn!(settings, "changed settings that need a restart");
     }
 }
 

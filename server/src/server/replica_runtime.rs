@@ -16,6 +16,8 @@ use crate::{
     node::{
         Node,
         audit_log::AuditLog,
+        cluster_changes,
+        event_log::EventLog,
         leader_contact::LastContact,
         leadership, log_size, raft,
         replica::{Replica, ReplicaParts},
@@ -64,7 +66,7 @@ impl ReplicaRuntime {
         data: &DataDir,
         databases: Option<Arc<dyn Databases>>,
         identity: &NodeIdentity,
-        endpoint: &Endpoint,
+        (endpoint, events): (&Endpoint, &EventLog),
         config: &Config,
     ) -> Result<Self, StartError> {
         let poison = Poison::new();
@@ -80,7 +82,7 @@ impl ReplicaRuntime {
         let failed = |error| poison.failure().map_or(error, StartError::Storage);
         log.fit_to(state.last_applied()).await.map_err(|error| failed(error.into()))?;
         let (reader, inbox, checkpointer) = (state.reader(), state.inbox(), state.checkpointer());
-        let network = PeerNetwork::new(endpoint.clone(), identity.cluster, identity.id);
+        let network = PeerNetwork::new(endpoint.clone(), identity.cluster, identity.id, events.clone());
         let raft =
             raft::start(identity.id, &config.timers, &config.storage, network.clone(), log.clone(), state)
                 .await
@@ -97,6 +99,7 @@ impl ReplicaRuntime {
             versions: network.versions(),
             // Until the node serves.
             audit_log: AuditLog::default(),
+            events: events.clone(),
             confirm: Arc::new(|_, _| Box::pin(async { Confirmation::Unknown })),
         };
         let followers = network.clone();
@@ -147,6 +150,7 @@ impl ReplicaRuntime {
         self.tasks.spawn(keep_warm(Arc::clone(node), Arc::clone(&self.replica), self.network.clone()));
         let (own, replica) = (Arc::clone(node), Arc::clone(&self.replica));
         self.tasks.spawn(leadership::watch(Arc::clone(node), Arc::clone(&self.replica)));
+        self.tasks.spawn(cluster_changes::watch(Arc::clone(node), Arc::clone(&self.replica)));
         self.tasks.spawn(quorum_watch::watch(Arc::clone(node), Arc::clone(&self.replica)));
         self.tasks.spawn(divergence::compare(own, replica, self.checkpointer.clone()));
         // A simulated disk has no free space to measure.

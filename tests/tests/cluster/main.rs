@@ -12,6 +12,7 @@ mod damage;
 mod data_directory;
 mod divergence;
 mod doctor;
+mod events;
 mod exit_codes;
 mod export;
 mod founding;

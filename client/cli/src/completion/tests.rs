@@ -48,6 +48,7 @@ fn each_value_has_its_kind() {
         "wait --for voter --node ",
         "rolling restart --nodes ming,h",
         "log-level --node ",
+        "events --node ",
         "down --dry-run ",
     ] {
         assert_eq!(offer(line).kind, Some(ValueKind::Node), "{line}");

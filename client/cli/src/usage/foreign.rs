@@ -29,7 +29,7 @@ const HINTS: [(&[&str], &str); 24] = [
         "coffeed is started and stopped by systemctl; '@rolling restart' restarts all nodes",
     ),
     (&["version"], "'coffeectl --version' prints the version, '@list' those of the nodes"),
-    (&["logs", "log", "events"], "journalctl -u coffeed"),
+    (&["logs", "log"], "journalctl -u coffeed"),
     (
         &["top", "stats", "metrics"],
         "there is none yet: '@bench' measures, /metrics of each node has the figures",

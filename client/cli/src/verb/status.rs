@@ -3,7 +3,6 @@
 //! All endpoints are asked at the same time. An endpoint that does not answer
 //! does not hold back the answers of the others.
 
-mod gather;
 mod page;
 
 use std::{collections::BTreeSet, time::Duration};
@@ -16,6 +15,7 @@ use coffee_common::{
 };
 
 use self::page::StatusReport;
+use super::gather::gather;
 use crate::{
     exit::ExitCode, failure::Failure, invocation::Invocation, lookup, printer::json::NoFields, warnings,
 };
@@ -41,7 +41,7 @@ pub(crate) async fn run(
     let addresses = addresses(&arguments.nodes, invocation).await?;
     let client = invocation.client(invocation.usual_timeout())?;
     let grace = invocation.options.timeout.is_none().then_some(GRACE);
-    let answers = gather::gather(addresses.iter().map(|address| ask(address, &client)), grace).await;
+    let answers = gather(addresses.iter().map(|address| ask(address, &client)), grace).await;
     let (mut statuses, mut failures) = (Vec::new(), Vec::new());
     for (address, answer) in addresses.iter().zip(answers) {
         match answer.unwrap_or_else(|| Err(late())) {
@@ -57,7 +57,11 @@ pub(crate) async fn run(
         invocation.printer.note(&warning.to_string());
     }
     let code = failures.first().map_or(ExitCode::Done, |(_, failure)| failure.code());
-    for failure in absent(&failures, &statuses) {
+    let records = || statuses.iter().filter_map(|status| status.raft.as_ref()).flat_map(|raft| &raft.nodes);
+    let name_of = |address: &Address| {
+        records().find(|record| record.address == *address).map(|record| record.name.as_str())
+    };
+    for failure in absent(&failures, name_of) {
         invocation.printer.failure(&failure);
     }
     Ok(code)
@@ -83,20 +87,22 @@ async fn ask(address: &Address, client: &Client) -> Result<NodeStatus, Failure> 
     Ok(client.at(address.clone())?.status().await?)
 }
 
-fn late() -> Failure {
+/// The failure of a node that answers later than the others.
+pub(super) fn late() -> Failure {
     let message = format!("no answer {} s after the first one", GRACE.as_secs());
     Failure::new(ExitCode::Unavailable, message)
         .hint("--timeout waits longer; 'coffeectl list' shows which nodes the others can reach")
 }
 
 /// Returns one line per node that did not answer. Each hint is given once, after the last line.
-fn absent(failures: &[(&Address, Failure)], statuses: &[NodeStatus]) -> Vec<Failure> {
-    let records = || statuses.iter().filter_map(|status| status.raft.as_ref()).flat_map(|raft| &raft.nodes);
+pub(super) fn absent<'a>(
+    failures: &[(&Address, Failure)],
+    name_of: impl Fn(&Address) -> Option<&'a str>,
+) -> Vec<Failure> {
     let mut lines: Vec<Failure> = Vec::new();
     for (address, failure) in failures {
-        let name = records().find(|record| record.address == **address).map(|record| record.name.as_str());
         // The client's message for an unreachable node contains the address.
-        let message = match (name, failure.message().contains(address.as_str())) {
+        let message = match (name_of(address), failure.message().contains(address.as_str())) {
             (Some(name), true) => format!("{name}: {}", failure.message()),
             (Some(name), false) => format!("{name} ({address}): {}", failure.message()),
             (None, true) => failure.message().to_owned(),
@@ -125,11 +131,13 @@ mod tests {
             (&addresses[0], failure("10.0.0.1:7401 is silent")),
             (&addresses[1], failure("no answer").hint("wait")),
         ];
-        let lines = absent(&failures, &[]);
+        let lines = absent(&failures, |_| None);
         let messages: Vec<&str> = lines.iter().map(Failure::message).collect();
         assert_eq!(messages, ["10.0.0.1:7401 is silent", "10.0.0.1:7402: no answer"]);
         assert_eq!(lines[0].hints(), [""; 0]);
         assert_eq!(lines[1].hints(), ["look", "wait"]);
-        assert!(absent(&[], &[]).is_empty());
+        let named = absent(&failures[1..], |_| Some("hong"));
+        assert_eq!(named[0].message(), "hong (10.0.0.1:7402): no answer");
+        assert!(absent(&[], |_| None).is_empty());
     }
 }

@@ -3,6 +3,7 @@
 mod codes;
 mod completion;
 mod contexts;
+mod events;
 #[expect(dead_code, reason = "the tests of the client use the rest")]
 #[path = "../../../tests/client/fake.rs"]
 mod fake;

@@ -9,7 +9,7 @@ use std::{sync::Arc, time::Duration};
 
 use coffee_common::{
     frame,
-    protocol::{Rejection, Request, RequestEnvelope, Response},
+    protocol::{NodeEventKind, Rejection, Request, RequestEnvelope, Response},
     quic::{FrameSender, Priority},
 };
 use tokio::{
@@ -87,6 +87,8 @@ pub(super) async fn serve(
     match sent {
         Ok(()) => {
             sender.finish();
+            let text = format!("sent a backup of revision {revision} to {}", state.session.link.peer().name);
+            node.events().record(NodeEventKind::Backup, "", text);
             ended(Ok(&Response::Backup));
         }
         Err(error) => {

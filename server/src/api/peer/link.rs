@@ -10,14 +10,14 @@
 //! next RPC dials again.
 
 use std::{
-    collections::HashMap,
     mem::{self, Discriminant},
     sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
     time::Duration,
 };
 
 use coffee_common::{
-    id::{Address, NodeId, NodeName},
+    id::{Address, NodeName},
+    protocol::NodeEventKind,
     quic::{ConnectError, Connection, Disconnect, Endpoint, Expect, Liveness, Protocol},
 };
 use openraft::type_config::TypeConfigExt;
@@ -28,6 +28,7 @@ use tokio::{
 
 use crate::{
     metrics::{LogThrottle, if_any},
+    node::event_log::EventLog,
     raft_types::{Member, TypeConfig},
 };
 
@@ -65,40 +66,12 @@ type DialResult = Result<Connection, ConnectError>;
 /// A dial in progress: `None` until it ends.
 type PeerDial = watch::Receiver<Option<DialResult>>;
 
-/// The links to all members by node id.
-#[derive(Debug, Default)]
-pub(super) struct PeerLinks(Mutex<HashMap<NodeId, Arc<PeerLink>>>);
-
-impl PeerLinks {
-    /// Returns the link to a member, which from now on leads to the given address: openraft keeps
-    /// its clients, and their links, when a member moves.
-    pub(super) fn to(&self, endpoint: &Endpoint, id: NodeId, member: &Member) -> Arc<PeerLink> {
-        let mut links = lock(&self.0);
-        match links.get(&id) {
-            Some(link) if link.name == member.name => {
-                link.lead_to(&member.address);
-                Arc::clone(link)
-            }
-            _ => {
-                let link = Arc::new(PeerLink::new(endpoint.clone(), member.clone()));
-                links.insert(id, Arc::clone(&link));
-                link
-            }
-        }
-    }
-
-    /// Forgets the links to all nodes but these.
-    pub(super) fn keep(&self, keep: impl Fn(NodeId) -> bool) {
-        // One that is in use stays: openraft may learn of a member before the metrics show it.
-        lock(&self.0).retain(|id, link| keep(*id) || Arc::strong_count(link) > 1);
-    }
-}
-
 /// The connection to one member. It is closed when its last user drops the link.
 #[derive(Debug)]
 pub(super) struct PeerLink {
     endpoint: Endpoint,
     name: NodeName,
+    events: EventLog,
     inner: Mutex<LinkInner>,
 }
 
@@ -129,7 +102,7 @@ enum LinkState {
 }
 
 impl PeerLink {
-    fn new(endpoint: Endpoint, Member { name, address }: Member) -> Self {
+    pub(super) fn new(endpoint: Endpoint, Member { name, address }: Member, events: EventLog) -> Self {
         let inner = LinkInner {
             address,
             heard: None,
@@ -140,7 +113,7 @@ impl PeerLink {
             lines: LogThrottle::new(LINES, LINE_INTERVAL),
             says_away: false,
         };
-        Self { endpoint, name, inner: Mutex::new(inner) }
+        Self { endpoint, name, events, inner: Mutex::new(inner) }
     }
 
     /// Returns the name of the member at the other end.
@@ -149,7 +122,7 @@ impl PeerLink {
     }
 
     /// Sets the member's address in the membership.
-    fn lead_to(&self, address: &Address) {
+    pub(super) fn lead_to(&self, address: &Address) {
         let mut inner = lock(&self.inner);
         if inner.address == *address {
             return;
@@ -268,17 +241,26 @@ impl PeerLink {
         match (dialled, suppressed) {
             (Ok(_), Some(suppressed)) => {
                 tracing::info!(%peer, suppressed = if_any(suppressed), "peer reachable again");
+                self.record(NodeEventKind::PeerBack, &format!("{peer} is reachable again"));
             }
             (Ok(_), None) => tracing::debug!(%peer, "peer connected"),
-            (Err(error), Some(suppressed)) => tracing::warn!(
-                %peer,
-                %error,
-                suppressed = if_any(suppressed),
-                hint = error.hint(),
-                "failed to connect to a peer"
-            ),
+            (Err(error), Some(suppressed)) => {
+                tracing::warn!(
+                    %peer,
+                    %error,
+                    suppressed = if_any(suppressed),
+                    hint = error.hint(),
+                    "failed to connect to a peer"
+                );
+                self.record(NodeEventKind::PeerLost, &format!("cannot connect to {}: {error}", self.name));
+            }
             (Err(error), None) => tracing::debug!(%peer, %error, "failed to connect to a peer"),
         }
+    }
+
+    /// Adds an event about the member.
+    pub(super) fn record(&self, kind: NodeEventKind, text: &str) {
+        self.events.record(kind, self.name.as_str(), text);
     }
 
     /// Returns the number of lines that were left out before this one; `None` if it is one too many.
@@ -312,6 +294,7 @@ impl PeerLink {
         match self.admit_line(true) {
             Some(suppressed) => {
                 tracing::info!(peer = %self.name, suppressed = if_any(suppressed), "{why}");
+                self.record(NodeEventKind::PeerStops, &format!("{}: {why}", self.name));
             }
             None => tracing::debug!(peer = %self.name, "{why}"),
         }

@@ -23,13 +23,14 @@ use super::{
     append,
     bounds::{is_far, vote_in_response},
     heartbeat,
-    link::PeerLinks,
+    links::PeerLinks,
     session::{LocalNode, Peer, RpcFailure, STREAM_ENDED, WRONG_RESPONSE, failed},
     snapshot,
     versions::PeerVersions,
     wire::{RpcRequest, RpcResponse},
 };
 use crate::{
+    node::event_log::EventLog,
     raft_types::{LogId, Member, TypeConfig, Vote},
     storage::snapshot::{Snapshot, SnapshotData},
 };
@@ -45,10 +46,11 @@ pub struct PeerNetwork {
 }
 
 impl PeerNetwork {
-    /// Creates the network of the node `id` of `cluster`, which dials from `endpoint`.
-    pub fn new(endpoint: Endpoint, cluster: ClusterId, id: NodeId) -> Self {
+    /// Creates the network of the node `id` of `cluster`, which dials from `endpoint`. Which members it
+    /// loses is among `events`.
+    pub fn new(endpoint: Endpoint, cluster: ClusterId, id: NodeId, events: EventLog) -> Self {
         let local = LocalNode { endpoint, cluster, id, versions: PeerVersions::default() };
-        Self { local: Arc::new(local), links: Arc::default() }
+        Self { local: Arc::new(local), links: Arc::new(PeerLinks::new(events)) }
     }
 
     /// Returns where the versions that members speak are noted.

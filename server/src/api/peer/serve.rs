@@ -43,6 +43,7 @@ use super::{
 use crate::{
     node::{
         audit_log::{Actor, AuditEvent, AuditLog, AuditOutcome},
+        event_log::EventLog,
         leader_contact::LastContact,
         raft::Raft,
     },
@@ -84,6 +85,8 @@ pub struct PeerContext {
     pub versions: PeerVersions,
     /// Says who was denied.
     pub audit_log: AuditLog,
+    /// Gets which snapshots were received.
+    pub events: EventLog,
     /// Asked about nodes that this node does not know as members.
     pub confirm: ConfirmMember,
 }

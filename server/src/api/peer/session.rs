@@ -6,6 +6,7 @@ use bytes::Bytes;
 use coffee_common::{
     frame,
     id::{ClusterId, NodeId},
+    protocol::NodeEventKind,
     protocol_versions::ProtocolVersions,
     quic::{Endpoint, FrameReceiver, FrameSender, Priority},
 };
@@ -63,6 +64,11 @@ impl fmt::Display for Peer {
 }
 
 impl Peer {
+    /// Adds an event about the member.
+    pub(super) fn record(&self, kind: NodeEventKind, text: &str) {
+        self.link.record(kind, text);
+    }
+
     pub(super) fn new(local: Arc<LocalNode>, target: NodeId, link: Arc<PeerLink>) -> Self {
         Self { local, target, link, for_snapshots: false, for_heartbeats: false }
     }

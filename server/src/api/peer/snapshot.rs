@@ -9,6 +9,7 @@ use std::{future::Future, time::Duration};
 use bytes::Bytes;
 use coffee_common::{
     frame::{self, FrameError},
+    protocol::NodeEventKind,
     quic::{FrameReceiver, FrameSender, Priority},
 };
 use openraft::{
@@ -63,7 +64,10 @@ pub(super) async fn send(
         }
         response = transfer.run(&vote, source.chunks()) => {
             let vote = response.map_err(streaming)?;
-            tracing::info!(%peer, rows, took_ms = began.elapsed().as_millis(), "snapshot sent and installed");
+            let took_ms = began.elapsed().as_millis();
+            tracing::info!(%peer, rows, took_ms, "snapshot sent and installed");
+            let text = format!("{peer} has installed a snapshot of {rows} rows, after {took_ms} ms");
+            peer.record(NodeEventKind::Snapshot, &text);
             Ok(SnapshotResponse::new(vote))
         }
     }

@@ -22,7 +22,7 @@ use openraft::{
 use tokio::time::Instant;
 
 use super::{
-    link::PeerLinks,
+    links::PeerLinks,
     session::{LocalNode, Peer},
     wire::{Purpose, RpcRequest, RpcResponse},
     *,
@@ -31,6 +31,7 @@ use crate::{
     config::{StorageOptions, Timers},
     node::{
         audit_log::AuditLog,
+        event_log::EventLog,
         leader_contact::LastContact,
         raft::{self, Raft},
     },
@@ -88,7 +89,7 @@ impl TestMember {
         let (reader, inbox) = (machine.reader(), machine.inbox());
         let storage =
             StorageOptions { snapshot_every_entries: 100, log_keep_entries: 10, ..StorageOptions::default() };
-        let network = PeerNetwork::new(endpoint.clone(), CLUSTER, id);
+        let network = PeerNetwork::new(endpoint.clone(), CLUSTER, id, EventLog::default());
         let network_versions = network.versions();
         let raft = raft::start(id, timers, &storage, network, log.clone(), machine).await.expect("starts");
         let refusals = Refusals::default();
@@ -102,6 +103,7 @@ impl TestMember {
             refusals,
             versions: network_versions,
             audit_log: AuditLog::default(),
+            events: EventLog::default(),
             confirm: Arc::new(|_, _| Box::pin(async { Confirmation::Member })),
         };
         let (accepting, serving) = (endpoint.clone(), context.clone());

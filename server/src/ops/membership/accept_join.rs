@@ -4,7 +4,7 @@ use coffee_common::{
     command::{Command, MemberState, NodeRecord, Outcome},
     feature_level::FeatureLevel,
     id::{Address, NodeId, NodeName},
-    protocol::{Rejection, Response},
+    protocol::{NodeEventKind, Rejection, Response},
 };
 use openraft::async_runtime::WatchReceiver;
 use tokio::time::timeout_at;
@@ -40,6 +40,8 @@ impl Leading {
             if self.node.join_requests().note(name, address) {
                 let hint = format!("coffeectl boot {name}");
                 tracing::warn!(node = %name, %address, hint, "a node asks to join and is not announced");
+                let text = format!("{name} at {address} asks to join and is not announced");
+                self.node.events().record(NodeEventKind::AsksToJoin, name.as_str(), text);
             }
             return Err(refusal.into());
         }

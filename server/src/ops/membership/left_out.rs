@@ -7,10 +7,10 @@ use std::collections::BTreeMap;
 
 use coffee_common::{
     id::{Address, ClusterId, NodeName},
-    protocol::{LeftOut, rebuild_command},
+    protocol::{LeftOut, NodeEventKind, rebuild_command},
 };
 
-use crate::node::replica::Replica;
+use crate::node::{event_log::EventLog, replica::Replica};
 
 /// A peer that answered as the member of a cluster.
 #[derive(Debug, Clone)]
@@ -34,7 +34,7 @@ pub(super) fn verdict(own: ClusterId, peers: &[PeerCluster]) -> Option<LeftOut> 
 }
 
 /// Records the verdict, and logs it when it changes.
-pub(super) fn note(replica: &Replica, verdict: Option<LeftOut>) {
+pub(super) fn note(replica: &Replica, verdict: Option<LeftOut>, events: &EventLog) {
     let before = replica.set_left_out(verdict.clone()).map(|left_out| left_out.cluster);
     match verdict {
         Some(LeftOut { cluster, from, peers }) if before != Some(cluster) => {
@@ -45,8 +45,14 @@ pub(super) fn note(replica: &Replica, verdict: Option<LeftOut>) {
                 "peers are in another cluster: this node was left out of a restore or a recovery, and refuses reads \
                  and writes"
             );
+            let text =
+                format!("left out of a restore or a recovery: {} are in cluster {cluster}", names.join(", "));
+            events.record(NodeEventKind::LeftOut, "", text);
         }
-        None if before.is_some() => tracing::info!("peers are in this node's cluster again"),
+        None if before.is_some() => {
+            tracing::info!("peers are in this node's cluster again");
+            events.record(NodeEventKind::LeftOut, "", "peers are in this node's cluster again");
+        }
         _ => {}
     }
 }

@@ -52,7 +52,7 @@ impl MembershipManager {
             ticks.tick().await;
             if !misses_its_leader(&replica, patience).await {
                 without_since = None;
-                left_out::note(&replica, None);
+                left_out::note(&replica, None, self.node.events());
                 continue;
             }
             let without_since = *without_since.get_or_insert_with(Instant::now);
@@ -89,7 +89,8 @@ impl MembershipManager {
             }
             let clusters: Vec<PeerCluster> = members.into_iter().map(|(peer, _)| peer).collect();
             let verdict = left_out::verdict(own.cluster, &clusters);
-            left_out::note(&replica, verdict.filter(|_| without_since.elapsed() >= patience));
+            let verdict = verdict.filter(|_| without_since.elapsed() >= patience);
+            left_out::note(&replica, verdict, self.node.events());
         }
     }
 

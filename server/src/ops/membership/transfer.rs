@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use coffee_common::{
     id::NodeName,
-    protocol::{Rejection, Response},
+    protocol::{NodeEventKind, Rejection, Response},
 };
 use tokio::time::{Instant, timeout_at};
 
@@ -39,7 +39,10 @@ impl Leading {
         let Some(target) = self.decide(|view| successor(view, to)).await? else {
             return Ok(transferred(me, &old, false, began));
         };
-        tracing::info!(to = %self.view().name(target), "handing leadership over");
+        let to = self.view().name(target).to_string();
+        tracing::info!(to, "handing leadership over");
+        let text = format!("hands leadership over to {to}");
+        self.node.events().record_in_term(NodeEventKind::Transfer, &to, old.term, text);
         self.replica.note_transfer(old.term);
         if self.replica.raft().trigger().transfer_leader(target).await.is_err() {
             return Err(ProposeError::NotApplied(format!("{me} is stopping")));

@@ -9,7 +9,7 @@ use std::{
     time::Duration,
 };
 
-use coffee_common::tls::WARN_DAYS;
+use coffee_common::{protocol::NodeEventKind, tls::WARN_DAYS};
 use tokio::{sync::watch, time::timeout};
 
 use crate::node::Node;
@@ -45,6 +45,7 @@ fn check(node: &Arc<Node>) -> Duration {
                  connections continue; hint: run `coffeectl cert renew node-{name}`, replace the old file, then \
                  run `coffeectl reload` or send SIGHUP"
             );
+            record(node, "the certificate has expired: new connections are rejected");
             DAY
         }
         Some(left) if left < WARN_SECONDS => {
@@ -54,8 +55,13 @@ fn check(node: &Arc<Node>) -> Duration {
                 "certificate expires soon; hint: run `coffeectl cert renew node-{name}`, replace the old file, then \
                  run `coffeectl reload` or send SIGHUP"
             );
+            record(node, &format!("the certificate expires in {} days", left / DAY.as_secs()));
             DAY.min(Duration::from_secs(left))
         }
         Some(left) => DAY.min(Duration::from_secs(left - WARN_SECONDS + 1)),
     }
+}
+
+fn record(node: &Node, text: &str) {
+    node.events().record(NodeEventKind::Certificate, "", text);
 }

@@ -5,6 +5,7 @@
 
 use std::{sync::Weak, time::Duration};
 
+use coffee_common::protocol::NodeEventKind;
 use tokio::{sync::watch, time::timeout};
 
 use crate::{node::Node, storage::disk::SpaceProbe};
@@ -20,7 +21,12 @@ pub(in crate::server) async fn watch(node: Weak<Node>, mut stopping: watch::Rece
         // An unresponsive disk is noticed by the log, which writes to it.
         if let Ok(space) = node.space().look().await {
             let free_bytes_min = node.settings().disk_free_bytes_min;
+            let before = scarce;
             scarce = judge(scarce, space.free_bytes, free_bytes_min);
+            if scarce != before {
+                let (kind, text) = event(scarce, space.free_bytes);
+                node.events().record(kind, "", text);
+            }
             let reserve_bytes = free_bytes_min / 2;
             if node.replica().is_some() && space.free_bytes >= free_bytes_min + 2 * reserve_bytes {
                 keep_reserve(node.space(), reserve_bytes).await;
@@ -56,6 +62,14 @@ fn judge(scarce: bool, free_bytes: u64, free_bytes_min: u64) -> bool {
         _ => {}
     }
     now
+}
+
+fn event(scarce: bool, free_bytes: u64) -> (NodeEventKind, String) {
+    let free_mib = free_bytes >> 20;
+    match scarce {
+        true => (NodeEventKind::DiskFull, format!("the disk is nearly full: {free_mib} MiB are free")),
+        false => (NodeEventKind::DiskFree, format!("the disk has enough free space again: {free_mib} MiB")),
+    }
 }
 
 #[cfg(test)]

@@ -6,7 +6,10 @@
 
 use std::{collections::BTreeSet, time::Duration};
 
-use coffee_common::{id::NodeName, protocol::ElectionTimers};
+use coffee_common::{
+    id::NodeName,
+    protocol::{ElectionTimers, NodeEventKind},
+};
 
 use crate::node::Node;
 
@@ -29,11 +32,17 @@ impl LongLinks {
         for (peer, lowest) in now {
             let (ms, longest_ms) = (lowest.as_millis(), longest.as_millis());
             match self.judge(&peer, lowest, longest) {
-                Some(true) => tracing::warn!(
-                    "the round trip to {peer} is {ms} ms, and the timers bear {longest_ms} ms; hint: \
-                     `coffeectl timers suggest` prints timers that suit it"
-                ),
-                Some(false) => tracing::info!("the round trip to {peer} is {ms} ms again"),
+                Some(true) => {
+                    let text =
+                        format!("the round trip to {peer} is {ms} ms, and the timers bear {longest_ms} ms");
+                    tracing::warn!("{text}; hint: `coffeectl timers suggest` prints timers that suit it");
+                    node.events().record(NodeEventKind::SlowLink, peer.as_str(), text);
+                }
+                Some(false) => {
+                    let text = format!("the round trip to {peer} is {ms} ms again");
+                    tracing::info!("{text}");
+                    node.events().record(NodeEventKind::LinkRecovered, peer.as_str(), text);
+                }
                 None => {}
             }
         }

@@ -6,6 +6,7 @@
 
 use std::{sync::Weak, time::Duration};
 
+use coffee_common::protocol::NodeEventKind;
 use tokio::{
     sync::watch,
     time::{Instant, timeout_at},
@@ -13,8 +14,8 @@ use tokio::{
 
 use super::links::LongLinks;
 use crate::{
-    metrics::{LogMetrics, LogThrottle, NodeMetrics, RECENT_SECONDS, SLOW_SYNC, if_any},
-    node::Node,
+    metrics::{LogMetrics, LogThrottle, RECENT_SECONDS, SLOW_SYNC, if_any},
+    node::{Node, event_log::EventLog},
 };
 
 /// The timer whose delay is measured. A stall of the process is seen up to this much shorter.
@@ -32,7 +33,7 @@ const MINUTE: Duration = Duration::from_secs(60);
 
 /// Measures until the node stops.
 pub(in crate::server) async fn watch(node: Weak<Node>, mut stopping: watch::Receiver<bool>) {
-    let [mut syncs, mut stalls] = [(); 2].map(|()| LogThrottle::new(1, MINUTE));
+    let (mut syncs, mut stalls) = (SlowSyncs::default(), LogThrottle::new(1, MINUTE));
     let mut links = LongLinks::default();
     let mut ticks = 0;
     loop {
@@ -42,7 +43,7 @@ pub(in crate::server) async fn watch(node: Weak<Node>, mut stopping: watch::Rece
         }
         let delay = due.elapsed();
         let Some(node) = node.upgrade() else { return };
-        note_delay(node.metrics(), delay, &mut stalls);
+        note_delay(&node, delay, &mut stalls);
         ticks += 1;
         if ticks == TICKS_OF_SECOND {
             ticks = 0;
@@ -52,34 +53,70 @@ pub(in crate::server) async fn watch(node: Weak<Node>, mut stopping: watch::Rece
     }
 }
 
-fn note_delay(metrics: &NodeMetrics, delay: Duration, throttle: &mut LogThrottle) {
+fn note_delay(node: &Node, delay: Duration, throttle: &mut LogThrottle) {
+    let metrics = node.metrics();
     metrics.delays.observe(delay);
     if delay < STALL_MIN {
         return;
     }
     metrics.stalls.increment();
+    let stalled = || {
+        let delay = milliseconds(delay);
+        format!("this process was not scheduled for {delay} or longer, or its threads were busy")
+    };
     if let Some(suppressed) = throttle.admit(Instant::now()) {
         tracing::warn!(
             suppressed = if_any(suppressed),
-            "this process was not scheduled for {} or longer, or its threads were busy; hint: see what else runs on \
-             this machine",
-            milliseconds(delay)
+            "{}; hint: see what else runs on this machine",
+            stalled()
         );
+    }
+    node.events().record(NodeEventKind::Stall, "", stalled());
+}
+
+/// The slow syncs of the log.
+struct SlowSyncs {
+    throttle: LogThrottle,
+    /// When the last one was, until the disk is fast again.
+    last: Option<Instant>,
+}
+
+impl Default for SlowSyncs {
+    fn default() -> Self {
+        Self { throttle: LogThrottle::new(1, MINUTE), last: None }
     }
 }
 
-fn end_second(node: &Node, throttle: &mut LogThrottle) {
+impl SlowSyncs {
+    /// Whether the last slow sync was so long ago that the disk counts as fast again.
+    fn is_over(&mut self, now: Instant) -> bool {
+        self.last.take_if(|last| now.saturating_duration_since(*last) >= MINUTE).is_some()
+    }
+}
+
+fn end_second(node: &Node, syncs: &mut SlowSyncs) {
     let metrics = node.metrics();
     metrics.commits.recent().end_second();
     let stall = metrics.delays.end_second();
     let Some(replica) = node.replica() else { return };
-    replica.log().metrics(|log| end_second_of_syncs(log, stall, throttle));
+    replica.log().metrics(|log| end_second_of_syncs(log, stall, syncs, node.events()));
 }
 
-fn end_second_of_syncs(log: &LogMetrics, stall: Duration, throttle: &mut LogThrottle) {
-    let recent = log.syncs.recent();
-    let Some(what) = slow_sync(log.sync_in_progress(), recent.end_second(), stall) else { return };
-    if let Some(suppressed) = throttle.admit(Instant::now()) {
+fn end_second_of_syncs(log: &LogMetrics, stall: Duration, syncs: &mut SlowSyncs, events: &EventLog) {
+    let (recent, now) = (log.syncs.recent(), Instant::now());
+    let Some(what) = slow_sync(log.sync_in_progress(), recent.end_second(), stall) else {
+        if syncs.is_over(now) {
+            events.record(
+                NodeEventKind::DiskRecovered,
+                "",
+                "the disk took long for no sync of the last minute",
+            );
+        }
+        return;
+    };
+    syncs.last = Some(now);
+    events.record(NodeEventKind::SlowDisk, "", &what);
+    if let Some(suppressed) = syncs.throttle.admit(now) {
         let median = recent.quantile(0.5, RECENT_SECONDS);
         let median = median.map_or("unknown".to_owned(), milliseconds);
         tracing::warn!(
@@ -110,6 +147,16 @@ fn milliseconds(duration: Duration) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_disk_is_fast_again_after_a_minute_without_a_slow_sync() {
+        let (mut syncs, start) = (SlowSyncs::default(), Instant::now());
+        assert!(!syncs.is_over(start + MINUTE));
+        syncs.last = Some(start);
+        assert!(!syncs.is_over(start + MINUTE - TICK));
+        assert!(syncs.is_over(start + MINUTE));
+        assert!(!syncs.is_over(start + 2 * MINUTE), "it is told once");
+    }
 
     #[test]
     fn a_disk_is_not_blamed_for_a_process_that_stood_still() {

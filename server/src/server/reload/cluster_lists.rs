@@ -10,11 +10,13 @@ use std::{
 };
 
 use coffee_common::{
-    limits::CLUSTER_LISTS_MAX, protocol::RevocationListStatus, revocation_list::RevocationList,
+    limits::CLUSTER_LISTS_MAX,
+    protocol::{NodeEventKind, RevocationListStatus},
+    revocation_list::RevocationList,
     tls::read_lists,
 };
 
-use super::Reloading;
+use super::{Reloading, report};
 use crate::{
     node::replica::Replica,
     server::listeners::Listeners,
@@ -55,21 +57,22 @@ impl ClusterLists {
         *lists != before
     }
 
-    /// Puts the present lists to use.
-    pub(in crate::server) fn put_to_use(&self, listeners: &Listeners) {
+    /// Puts the present lists to use. Returns which they are, as an event; `None` if there are none, or
+    /// they cannot be used.
+    pub(in crate::server) fn put_to_use(&self, listeners: &Listeners) -> Option<String> {
         let lists = self.get();
         if lists.is_empty() {
-            return;
+            return None;
         }
+        let mut event = None;
         let credentials = listeners.endpoint.credentials().with_cluster_lists(&lists);
         match listeners.reload(&credentials) {
             Ok(ended) => {
                 let list = |list: &RevocationListStatus| format!("{} of {}", list.number, list.ca);
                 let lists: Vec<String> = credentials.revocation_lists().iter().map(list).collect();
-                let ended: Vec<String> =
-                    ended.iter().map(|peer| format!("{} {}", peer.role.as_str(), peer.name)).collect();
-                let (lists, ended) = (lists.join(", "), ended.join(", "));
-                tracing::info!(lists, ended, "revocation lists in force");
+                let lists = lists.join(", ");
+                tracing::info!(lists, ended = report::listed(&ended), "revocation lists in force");
+                event = Some(format!("revocation lists in force: {lists}{}", report::with_ended(&ended)));
             }
             Err(error) => tracing::error!(%error, "cannot put revocation lists to use"),
         }
@@ -79,6 +82,7 @@ impl ClusterLists {
                 "the certificate of this node was revoked: other nodes reject it"
             );
         }
+        event
     }
 
     fn lock(&self) -> MutexGuard<'_, Vec<RevocationList>> {
@@ -117,7 +121,10 @@ impl Reloading {
         if !self.lists.merge(lists) {
             return;
         }
-        self.lists.put_to_use(&self.listeners);
+        let event = self.lists.put_to_use(&self.listeners);
+        if let Some((event, node)) = event.zip(self.node.upgrade()) {
+            node.events().record(NodeEventKind::Revocation, "", event);
+        }
         self.lists.save().await;
     }
 }

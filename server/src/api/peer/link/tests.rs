@@ -20,7 +20,7 @@ fn to_hong() -> PeerLink {
         .credentials(Role::Node, &ming)
         .expect("credentials");
     let endpoint = Endpoint::dial_only(&credentials, &EndpointOptions::default()).expect("binds");
-    PeerLink::new(endpoint, Member { name: hong, address: address(1) })
+    PeerLink::new(endpoint, Member { name: hong, address: address(1) }, EventLog::default())
 }
 
 /// hong starts at another address, and then at its former one again.

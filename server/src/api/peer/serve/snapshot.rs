@@ -12,6 +12,7 @@ use std::{
 use bytes::Bytes;
 use coffee_common::{
     frame,
+    protocol::NodeEventKind,
     quic::{FrameReceiver, FrameSender},
 };
 use openraft::async_runtime::WatchReceiver;
@@ -119,7 +120,10 @@ impl IncomingSnapshot<'_> {
             }
         }
         let vote = self.finish(sink).await?;
-        tracing::info!(from = %self.peer.id, took_ms = began.elapsed().as_millis(), "snapshot installed");
+        let took_ms = began.elapsed().as_millis();
+        tracing::info!(from = %self.peer.id, took_ms, "snapshot installed");
+        let text = format!("installed a snapshot of node {}, after {took_ms} ms", self.peer.id);
+        self.peer.context.events.record(NodeEventKind::Snapshot, "", text);
         Ok(vote)
     }
 
