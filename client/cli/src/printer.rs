@@ -8,13 +8,14 @@ pub(crate) mod colour;
 pub(crate) mod escape;
 pub(crate) mod json;
 pub(crate) mod progress;
+pub(crate) mod screen;
 pub(crate) mod table;
 
 use std::io::{self, IsTerminal, Write};
 
 use serde::Serialize;
 
-use self::progress::ProgressLine;
+use self::{progress::ProgressLine, screen::FullScreen};
 use crate::{exit::ExitCode, failure::Failure};
 
 /// Moves the cursor home and erases to the end of the screen (ECMA-48, CUP and ED).
@@ -213,6 +214,13 @@ impl Printer {
     pub(crate) fn progress(&self) -> ProgressLine {
         let shown = self.err_is_terminal && self.format != Format::Json;
         ProgressLine::new(shown.then(|| Box::new(io::stderr()) as Box<dyn Write + Send>))
+    }
+
+    /// Takes the terminal for reports that each fill it; `None` if there is none, or the output is for
+    /// programs.
+    pub(crate) fn full_screen(&self) -> Option<FullScreen> {
+        let is_shown = self.out_is_terminal && self.format == Format::Table;
+        if is_shown { FullScreen::enter() } else { None }
     }
 
     /// Flushes the data.

@@ -35,6 +35,7 @@ mod set;
 mod settings;
 mod status;
 mod timers;
+mod top;
 mod transfer;
 mod txn;
 mod undo;
@@ -145,6 +146,9 @@ key only if no one else has changed it since it was read:
     /// Check nodes, links, clocks, disks and certificates
     #[command(after_help = doctor::AFTER_HELP)]
     Doctor,
+    /// Watch the nodes, their rates and the last events on one screen
+    #[command(after_help = top::AFTER_HELP)]
+    Top(top::TopArguments),
     /// Show what happened at the nodes, and when
     #[command(after_help = events::AFTER_HELP)]
     Events(events::EventsArguments),
@@ -241,6 +245,7 @@ async fn run_verb(verb: &CtlVerb, invocation: &mut Invocation<'_>) -> Result<Exi
         CtlVerb::Wait(arguments) => wait::run(arguments, invocation).await,
         CtlVerb::Status(arguments) => status::run(arguments, invocation).await,
         CtlVerb::Doctor => doctor::run(invocation).await,
+        CtlVerb::Top(arguments) => top::run(arguments, invocation).await,
         CtlVerb::Events(arguments) => events::run(arguments, invocation).await,
         CtlVerb::Timers(verb) => timers::run(verb, invocation).await,
         CtlVerb::Reload(arguments) => reload::run(arguments, invocation).await,

@@ -27,6 +27,13 @@ pub struct NodePace {
     pub round_trips: Vec<RoundTrip>,
     /// Its election timers.
     pub timers: ElectionTimers,
+    /// The writes and transactions of clients that it has answered since it started, those included
+    /// that another node forwarded.
+    pub writes: u64,
+    /// The same of reads of keys.
+    pub reads: u64,
+    /// The elections in which it has stood since it started.
+    pub elections: u64,
 }
 
 /// The round trip to a node, as measured by QUIC.

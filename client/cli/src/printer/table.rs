@@ -66,8 +66,23 @@ impl TextTable {
 
 /// The columns of a terminal that a text takes, approximately: colours take
 /// none, characters of East Asian scripts and most pictures two (Unicode Annex 11).
-fn width(text: &str) -> usize {
-    colour::strip(text).chars().map(|c| if is_combining(c) { 0 } else { 1 + usize::from(is_wide(c)) }).sum()
+pub(crate) fn width(text: &str) -> usize {
+    colour::strip(text).chars().map(columns).sum()
+}
+
+/// Returns the beginning of a text without colours that takes at most `max` columns.
+pub(crate) fn cut(text: &str, max: usize) -> String {
+    let mut left = max;
+    let fits = |c: &char| {
+        let fits = columns(*c) <= left;
+        left = left.saturating_sub(columns(*c));
+        fits
+    };
+    text.chars().take_while(fits).collect()
+}
+
+fn columns(c: char) -> usize {
+    if is_combining(c) { 0 } else { 1 + usize::from(is_wide(c)) }
 }
 
 fn is_combining(c: char) -> bool {
@@ -90,6 +105,11 @@ mod tests {
         table.row(["ming".into(), "0".into(), "up".into()]);
         table.row(["咖啡".into(), "12345".into(), String::new()]);
         assert_eq!(table.render(), "NAME    LAG  STATE\nming      0  up\n咖啡  12345\n");
+    }
+
+    #[test]
+    fn a_text_is_cut_between_characters() {
+        assert_eq!([0, 1, 2, 3, 9].map(|max| cut("a咖b", max)), ["", "a", "a", "a咖", "a咖b"]);
     }
 
     #[test]

@@ -3,7 +3,7 @@
 //! Each node remembers its own latest events until it restarts. All nodes are asked at the same time,
 //! and those that do not answer are named.
 
-mod row;
+pub(super) mod row;
 mod since;
 pub(super) mod source;
 

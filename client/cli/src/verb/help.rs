@@ -24,7 +24,18 @@ const OPTIONS: &str = "options";
 /// The verbs that the list only names, without which it would be too long: those for data, and others.
 const ONLY_NAMED: [&[&str]; 2] = [
     &["incr", "next-id", "txn", "batch", "watch", "undo", "history", "compact", "export", "import"],
-    &["settings", "upgrade", "events", "timers", "log-level", "bench", "can-stop", "completion", "help"],
+    &[
+        "settings",
+        "upgrade",
+        "top",
+        "events",
+        "timers",
+        "log-level",
+        "bench",
+        "can-stop",
+        "completion",
+        "help",
+    ],
 ];
 
 pub(crate) fn run(arguments: &HelpArguments, invocation: &mut Invocation<'_>) -> Result<ExitCode, Failure> {

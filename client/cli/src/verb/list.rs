@@ -61,7 +61,7 @@ fn report(mut view: ClusterView, invocation: &mut Invocation<'_>) {
 ///
 /// The replicated records do not say when a name first joined; most operators
 /// list the endpoints in that order.
-fn in_order(nodes: Vec<NodeView>, endpoints: &[Address]) -> Vec<NodeView> {
+pub(super) fn in_order(nodes: Vec<NodeView>, endpoints: &[Address]) -> Vec<NodeView> {
     let rank = |node: &NodeView| endpoints.iter().position(|endpoint| *endpoint == node.address);
     let (mut ranked, mut others) = (Vec::new(), Vec::new());
     for (place, node) in nodes.into_iter().enumerate() {
@@ -79,7 +79,7 @@ fn in_order(nodes: Vec<NodeView>, endpoints: &[Address]) -> Vec<NodeView> {
 }
 
 #[derive(Serialize)]
-struct Nodes<'a> {
+pub(super) struct Nodes<'a> {
     cluster: Option<String>,
     asked: &'a str,
     leader: Option<&'a str>,
@@ -115,7 +115,7 @@ struct NodeRow<'a> {
 }
 
 impl<'a> Nodes<'a> {
-    fn new(view: &'a ClusterView) -> Self {
+    pub(super) fn new(view: &'a ClusterView) -> Self {
         Self {
             cluster: view.cluster.map(|id| id.to_string()),
             asked: view.asked.as_str(),
@@ -187,7 +187,7 @@ impl<'a> NodeRow<'a> {
 }
 
 /// Returns the round trip between a node and the leader, as one of them measures it.
-fn round_trip_to_leader(node: &NodeView, view: &ClusterView) -> Option<u64> {
+pub(super) fn round_trip_to_leader(node: &NodeView, view: &ClusterView) -> Option<u64> {
     let leader = view.leader.as_ref().filter(|leader| **leader != node.name)?;
     let leader = view.nodes.iter().find(|other| other.name == *leader)?;
     let measured = |from: &NodeView, to: &NodeView| {
@@ -311,7 +311,7 @@ long  -         shutdown     10.0.0.20:7400    -       -       -  -
         let json = printed(Format::Json, &nodes);
         assert!(
             json.starts_with(
-                r#"{"apiVersion":"coffee/v1","cluster":"00000000000000000000000000c0ffee","asked":"ming","leader":"ming","term":3,"joint":false,"voters":3,"voters_in_reach":2,"may_lose":0,"writes_refused":null,"quorum_silent_ms":null,"nodes":[{"name":"ming","id":"1","role":"leader","state":"up","address":"10.0.0.1:7400","lag":0,"applied":4711,"version":"0.1.0","certificate_days_left":300,"disk_free_bytes":5368709120,"other_cluster":null,"round_trip_us":null,"pace":{"sync_p99_us":1200,"commit_p99_us":null,"stalled_ms":0,"round_trips":[{"peer":"ming","now_us":310,"worst_us":900}],"timers":{"heartbeat_interval_ms":0,"election_timeout_min_ms":0,"election_timeout_max_ms":0}},"revocation_lists":[]},"#
+                r#"{"apiVersion":"coffee/v1","cluster":"00000000000000000000000000c0ffee","asked":"ming","leader":"ming","term":3,"joint":false,"voters":3,"voters_in_reach":2,"may_lose":0,"writes_refused":null,"quorum_silent_ms":null,"nodes":[{"name":"ming","id":"1","role":"leader","state":"up","address":"10.0.0.1:7400","lag":0,"applied":4711,"version":"0.1.0","certificate_days_left":300,"disk_free_bytes":5368709120,"other_cluster":null,"round_trip_us":null,"pace":{"sync_p99_us":1200,"commit_p99_us":null,"stalled_ms":0,"round_trips":[{"peer":"ming","now_us":310,"worst_us":900}],"timers":{"heartbeat_interval_ms":0,"election_timeout_min_ms":0,"election_timeout_max_ms":0},"writes":0,"reads":0,"elections":0},"revocation_lists":[]},"#
             ),
             "{json}"
         );

@@ -5,9 +5,16 @@ use std::time::Duration;
 use coffee_common::protocol::{NodePace, RoundTrip};
 
 use crate::{
-    metrics::{LogMetrics, PERCENTILE_SECONDS, RECENT_SECONDS, RecentDurations, SLOW_SYNC},
+    metrics::{
+        ElectionReason, LogMetrics, PERCENTILE_SECONDS, RECENT_SECONDS, RecentDurations, RequestKind,
+        RequestOutcome, SLOW_SYNC,
+    },
     node::Node,
 };
+
+/// The kinds of reads.
+const READS: [RequestKind; 5] =
+    [RequestKind::Get, RequestKind::Range, RequestKind::GetAt, RequestKind::RangeAt, RequestKind::History];
 
 /// Returns this node's pace.
 pub(super) fn own(node: &Node) -> NodePace {
@@ -20,7 +27,15 @@ pub(super) fn own(node: &Node) -> NodePace {
         stalled_ms: metrics.delays.quantile(1.0, RECENT_SECONDS).map_or(0, super::millis),
         round_trips: metrics.round_trips.read().into_iter().map(round_trip).collect(),
         timers: node.timers().into(),
+        writes: answered(node, &[RequestKind::Write, RequestKind::Transact]),
+        reads: answered(node, &READS),
+        elections: ElectionReason::ALL.iter().map(|reason| metrics.leadership.elections(*reason).get()).sum(),
     }
+}
+
+/// Returns how many requests of these kinds were carried out.
+fn answered(node: &Node, kinds: &[RequestKind]) -> u64 {
+    kinds.iter().map(|kind| node.metrics().requests.count(*kind, RequestOutcome::Ok)).sum()
 }
 
 /// A sync that hangs counts before it ends.

@@ -51,7 +51,7 @@ pub(super) fn header(name_width: usize) -> String {
 
 impl EventRow {
     /// The events that a node has told.
-    pub(super) fn all(told: NodeEvents, node: &NodeName, name_width: usize) -> impl Iterator<Item = Self> {
+    pub(crate) fn all(told: NodeEvents, node: &NodeName, name_width: usize) -> impl Iterator<Item = Self> {
         let start = told.started_at_ms.to_string();
         told.events.into_iter().map(move |event| Self::new(event, node, &start, name_width))
     }

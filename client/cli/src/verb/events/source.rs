@@ -5,7 +5,7 @@ use std::time::Duration;
 use coffee_client::{Client, Error};
 use coffee_common::{
     id::{Address, NodeName},
-    protocol::{NodeEvents, NodeState},
+    protocol::{ClusterView, NodeEvents, NodeState},
 };
 
 use super::row::EventRow;
@@ -47,8 +47,7 @@ pub(crate) struct LookedEvents {
 }
 
 impl EventSources {
-    /// Finds these nodes, or all that a list has and that are not shut down. Adds those that are new, and
-    /// follows one to another address.
+    /// Asks for a list, and follows these nodes of it, or all: see [`Self::follow`].
     pub(crate) async fn find(
         &mut self,
         names: &[NodeName],
@@ -61,23 +60,29 @@ impl EventSources {
         if let Some(missing) = names.iter().find(|name| !lookup::is_listed(&view, name)) {
             return Err(lookup::no_such_node(missing));
         }
+        self.follow(&view, names);
+        Ok(())
+    }
+
+    /// Follows these nodes of a list, or all of it that are not shut down. Adds those that are new, and
+    /// follows one to another address.
+    pub(crate) fn follow(&mut self, view: &ClusterView, names: &[NodeName]) {
         let is_asked = |name: &NodeName, state: NodeState| match names {
             [] => !matches!(state, NodeState::Shutdown | NodeState::Announced),
             names => names.contains(name),
         };
-        for node in view.nodes.into_iter().filter(|node| is_asked(&node.name, node.state)) {
+        for node in view.nodes.iter().filter(|node| is_asked(&node.name, node.state)) {
             match self.0.iter_mut().find(|source| source.name == node.name) {
-                Some(source) => source.address = node.address,
+                Some(source) => source.address.clone_from(&node.address),
                 None => self.0.push(EventSource {
-                    name: node.name,
-                    address: node.address,
+                    name: node.name.clone(),
+                    address: node.address.clone(),
                     started_at_ms: 0,
                     last: 0,
                     is_missing: false,
                 }),
             }
         }
-        Ok(())
     }
 
     /// Returns the width of the longest name.

@@ -85,6 +85,9 @@ fn pace() -> NodePace {
         stalled_ms: 280,
         round_trips: vec![RoundTrip { peer: name("hong"), now_us: 310, worst_us: 900 }],
         timers: ElectionTimers::for_round_trip(100_000),
+        writes: 300,
+        reads: 4000,
+        elections: 2,
     }
 }
 

@@ -28,6 +28,7 @@ fn status() -> NodeStatus {
             stalled_ms: 3,
             round_trips: vec![RoundTrip { peer: NodeName::new("ming").unwrap(), now_us: 310, worst_us: 900 }],
             timers: ElectionTimers::for_round_trip(100_000),
+            ..NodePace::default()
         },
         left_out: None,
         writes_refused: None,
