@@ -5,6 +5,7 @@
 //! a few atomic additions, without locks, allocations or waiting, and that nothing depends on what
 //! was counted.
 
+mod activity;
 mod client_limits;
 mod histogram;
 mod http;
@@ -25,6 +26,7 @@ use std::sync::{
 use coffee_common::id::NodeId;
 
 pub use self::{
+    activity::{ActivitySample, RecentActivity, SAMPLE_SECONDS, SAMPLES_MAX, quantile_between},
     client_limits::{ClientLimit, ClientLimitMetrics},
     histogram::{Histogram, HistogramSnapshot},
     http::{HttpMetrics, HttpRejection},
@@ -146,6 +148,10 @@ pub struct NodeMetrics {
     pub watches: WatchMetrics,
     /// Connections over HTTP.
     pub http: HttpMetrics,
+    /// The activity of the node in the last 15 minutes.
+    pub activity: RecentActivity,
+    /// When this node last sent a whole backup, in milliseconds since 1970; 0 if it has not.
+    pub last_backup_ms: Gauge,
 }
 
 /// Watches of clients.

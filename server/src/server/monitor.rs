@@ -1,5 +1,6 @@
 //! Background tasks that watch a running node and log what needs attention.
 
+mod activity;
 pub(super) mod certificate;
 pub(super) mod connections;
 pub(super) mod disk;

@@ -11,6 +11,7 @@ mod log_size;
 #[cfg(debug_assertions)]
 mod long_polls;
 mod membership;
+mod page;
 mod roles;
 mod slice;
 mod starting;

@@ -1,4 +1,5 @@
-//! Texts that people, other machines and files give: names, addresses, the configuration, and backups.
+//! Texts that people, other machines and files give: names, addresses, the configuration, and backups; and
+//! their way into a page.
 #![no_main]
 
 use std::path::Path;
@@ -28,6 +29,7 @@ fuzz_target!(init: coffee_fuzz::seeds::write("text"), |bytes: &[u8]| {
     one_form::<Address>(given);
     let _ = given.parse::<RequestId>();
     let _ = Key::new(given);
+    coffeed::api::page::assert_escaped(given);
     let _ = KeyScope::new(given.split('\n'));
     assert!(text::harmless(given, 64).len() <= 64 * 3, "text is cut");
     let _ = coffeed::config::Settings::parse(given, Path::new("coffeed.toml"));

@@ -21,8 +21,8 @@ use super::{
     response::{AdminResponse, SendTime},
 };
 
-/// The most connections at once.
-const CONNECTIONS_MAX: usize = 32;
+/// The most connections at once. Viewers of the status page take less than half of them.
+const CONNECTIONS_MAX: usize = 64;
 
 /// The timeout for receiving a request head.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(2);
@@ -108,7 +108,7 @@ async fn serve<F: Future<Output = AdminResponse>>(
     stream: impl AsyncRead + AsyncWrite + Unpin,
     answer: impl Fn(Uri) -> F,
 ) {
-    let sending = SendTime::new();
+    let sending = Arc::new(SendTime::default());
     let service = service_fn(|request: Request<Incoming>| {
         let (answer, sending) = (&answer, &sending);
         async move {
@@ -192,6 +192,37 @@ mod tests {
         serve_page(node, 1 << 20).await;
         let late = SendTime::MAX + Duration::from_millis(10);
         assert!((SendTime::MAX..late).contains(&began.elapsed()), "{:?}", began.elapsed());
+    }
+
+    /// Serves events of this size, one a second.
+    async fn serve_events(stream: impl AsyncRead + AsyncWrite + Unpin, bytes: usize) {
+        let events = move || {
+            let looks = tokio::time::interval(Duration::from_secs(1));
+            let events = futures_util::stream::unfold(looks, move |mut looks| async move {
+                looks.tick().await;
+                Some(("x".repeat(bytes), looks))
+            });
+            AdminResponse::events(Box::pin(events))
+        };
+        serve(stream, |_| async { events() }).await;
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn events_that_are_not_read_end_the_connection_and_others_do_not() {
+        let (mut client, node) = duplex(1 << 10);
+        client.write_all(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n").await.expect("there is room");
+        let began = Instant::now();
+        serve_events(node, 100 << 10).await;
+        let late = SendTime::MAX + Duration::from_millis(10);
+        assert!((SendTime::MAX..late).contains(&began.elapsed()), "{:?}", began.elapsed());
+
+        let (mut client, node) = duplex(1 << 10);
+        client.write_all(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n").await.expect("there is room");
+        let serving = tokio::spawn(serve_events(node, 30 << 10));
+        let mut received = vec![0; 20 * (30 << 10)];
+        client.read_exact(&mut received).await.expect("it goes on");
+        drop(client);
+        serving.await.expect("no panic");
     }
 
     #[tokio::test(start_paused = true)]

@@ -3,11 +3,13 @@
 use std::{
     convert::Infallible,
     pin::Pin,
+    sync::Arc,
     task::{Context, Poll},
     time::Duration,
 };
 
 use bytes::Bytes;
+use futures_util::{Stream, stream::BoxStream};
 use hyper::{
     HeaderMap, Response, StatusCode,
     body::{Body, Frame, SizeHint},
@@ -18,26 +20,54 @@ use tokio::{
     time::{Instant, timeout_at},
 };
 
+use crate::api::page::{PageAsset, SECURITY_POLICY};
+
 const PLAIN: &str = "text/plain; charset=utf-8";
 
 /// Prometheus' text format.
 const METRICS: &str = "text/plain; version=0.0.4; charset=utf-8";
 
 /// A response with its body.
-#[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct AdminResponse {
     pub(super) status: StatusCode,
     headers: HeaderMap,
-    pub(super) body: String,
+    content: AdminContent,
+}
+
+enum AdminContent {
+    Whole(Bytes),
+    Parts(BoxStream<'static, String>),
 }
 
 impl AdminResponse {
+    fn new(content_type: &'static str, content: AdminContent) -> Self {
+        Self { status: StatusCode::OK, headers: HeaderMap::new(), content }
+            .header(header::CONTENT_TYPE, content_type)
+    }
+
     pub(super) fn text(status: StatusCode, body: impl Into<String>) -> Self {
-        Self { status, headers: HeaderMap::new(), body: body.into() }.header(header::CONTENT_TYPE, PLAIN)
+        Self { status, ..Self::new(PLAIN, AdminContent::Whole(body.into().into())) }
     }
 
     pub(super) fn metrics(body: String) -> Self {
-        Self::text(StatusCode::OK, body).header(header::CONTENT_TYPE, METRICS)
+        Self::new(METRICS, AdminContent::Whole(body.into()))
+    }
+
+    /// The status page.
+    pub(super) fn page(body: String) -> Self {
+        Self::new("text/html; charset=utf-8", AdminContent::Whole(body.into()))
+            .header(header::CONTENT_SECURITY_POLICY, SECURITY_POLICY)
+            .header(header::REFERRER_POLICY, "no-referrer")
+    }
+
+    /// A file of the status page.
+    pub(super) fn asset(PageAsset { content_type, body }: PageAsset) -> Self {
+        Self::new(content_type, AdminContent::Whole(Bytes::from_static(body.as_bytes())))
+    }
+
+    /// Server-sent events.
+    pub(super) fn events(events: BoxStream<'static, String>) -> Self {
+        Self::new("text/event-stream", AdminContent::Parts(events))
     }
 
     /// The response to a method that is neither GET nor HEAD.
@@ -51,14 +81,28 @@ impl AdminResponse {
         self
     }
 
+    /// Returns the body as text; empty if it is not known as a whole.
+    #[cfg(test)]
+    pub(super) fn body(&self) -> &str {
+        match &self.content {
+            AdminContent::Whole(body) => std::str::from_utf8(body).expect("text"),
+            AdminContent::Parts(_) => "",
+        }
+    }
+
     /// Returns the response, without its body for a HEAD request. It is to be sent from now on.
-    pub(super) fn begin(self, is_head: bool, sending: &SendTime) -> Response<AdminBody> {
-        let Self { status, mut headers, body } = self;
-        headers.insert(header::CONTENT_LENGTH, HeaderValue::from(body.len()));
+    pub(super) fn begin(self, is_head: bool, sending: &Arc<SendTime>) -> Response<AdminBody> {
+        let Self { status, mut headers, mut content } = self;
+        if let AdminContent::Whole(body) = &content {
+            headers.insert(header::CONTENT_LENGTH, HeaderValue::from(body.len()));
+        }
+        if is_head {
+            content = AdminContent::Whole(Bytes::new());
+        }
         headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
         headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
         sending.begin();
-        let mut response = Response::new(AdminBody((!is_head).then(|| Bytes::from(body))));
+        let mut response = Response::new(AdminBody { content, sending: Arc::clone(sending) });
         *response.status_mut() = status;
         *response.headers_mut() = headers;
         response
@@ -66,7 +110,10 @@ impl AdminResponse {
 }
 
 /// The body of a response.
-pub(super) struct AdminBody(Option<Bytes>);
+pub(super) struct AdminBody {
+    content: AdminContent,
+    sending: Arc<SendTime>,
+}
 
 impl Body for AdminBody {
     type Data = Bytes;
@@ -74,34 +121,52 @@ impl Body for AdminBody {
 
     fn poll_frame(
         mut self: Pin<&mut Self>,
-        _: &mut Context<'_>,
+        context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
-        Poll::Ready(self.0.take().map(|bytes| Ok(Frame::data(bytes))))
+        let this = &mut *self;
+        let next = match &mut this.content {
+            AdminContent::Whole(bytes) => {
+                let bytes = std::mem::take(bytes);
+                return Poll::Ready((!bytes.is_empty()).then(|| Ok(Frame::data(bytes))));
+            }
+            AdminContent::Parts(parts) => Pin::new(parts).poll_next(context),
+        };
+        match &next {
+            // The client has taken what was sent before, as far as hyper keeps no more than a head of it.
+            Poll::Pending => this.sending.pause(),
+            Poll::Ready(_) => this.sending.begin(),
+        }
+        next.map(|part| part.map(|part| Ok(Frame::data(Bytes::from(part)))))
     }
 
     fn is_end_stream(&self) -> bool {
-        self.0.as_ref().is_none_or(Bytes::is_empty)
+        matches!(&self.content, AdminContent::Whole(bytes) if bytes.is_empty())
     }
 
     fn size_hint(&self) -> SizeHint {
-        SizeHint::with_exact(self.0.as_ref().map_or(0, |bytes| bytes.len() as u64))
+        match &self.content {
+            AdminContent::Whole(bytes) => SizeHint::with_exact(bytes.len() as u64),
+            AdminContent::Parts(_) => SizeHint::default(),
+        }
     }
 }
 
 /// The time by which a client has to have taken what it is sent.
+#[derive(Default)]
 pub(super) struct SendTime(watch::Sender<Option<Instant>>);
 
 impl SendTime {
-    /// The timeout for sending a response.
+    /// The timeout for sending a response, or a part of one.
     pub(super) const MAX: Duration = Duration::from_secs(5);
-
-    pub(super) fn new() -> Self {
-        Self(watch::Sender::new(None))
-    }
 
     /// There is something to send from now on.
     fn begin(&self) {
         self.0.send_replace(Some(Instant::now() + Self::MAX));
+    }
+
+    /// There is nothing to send for now.
+    fn pause(&self) {
+        self.0.send_if_modified(|until| until.take().is_some());
     }
 
     /// Waits until a client has not taken in time what it was sent.

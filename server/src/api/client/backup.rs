@@ -8,7 +8,7 @@
 use std::{sync::Arc, time::Duration};
 
 use coffee_common::{
-    frame,
+    clock, frame,
     protocol::{NodeEventKind, Rejection, Request, RequestEnvelope, Response},
     quic::{FrameSender, Priority},
 };
@@ -89,6 +89,7 @@ pub(super) async fn serve(
             sender.finish();
             let text = format!("sent a backup of revision {revision} to {}", state.session.link.peer().name);
             node.events().record(NodeEventKind::Backup, "", text);
+            node.metrics().last_backup_ms.set(clock::now_ms());
             ended(Ok(&Response::Backup));
         }
         Err(error) => {

@@ -12,7 +12,7 @@ use tokio::{
     time::{Instant, timeout_at},
 };
 
-use super::links::LongLinks;
+use super::{activity::ActivitySampler, links::LongLinks};
 use crate::{
     metrics::{LogMetrics, LogThrottle, RECENT_SECONDS, SLOW_SYNC, if_any},
     node::{Node, event_log::EventLog},
@@ -34,7 +34,7 @@ const MINUTE: Duration = Duration::from_secs(60);
 /// Measures until the node stops.
 pub(in crate::server) async fn watch(node: Weak<Node>, mut stopping: watch::Receiver<bool>) {
     let (mut syncs, mut stalls) = (SlowSyncs::default(), LogThrottle::new(1, MINUTE));
-    let mut links = LongLinks::default();
+    let (mut links, mut activity) = (LongLinks::default(), ActivitySampler::default());
     let mut ticks = 0;
     loop {
         let due = Instant::now() + TICK;
@@ -49,6 +49,7 @@ pub(in crate::server) async fn watch(node: Weak<Node>, mut stopping: watch::Rece
             ticks = 0;
             end_second(&node, &mut syncs);
             links.end_second(&node);
+            activity.end_second(&node);
         }
     }
 }
