@@ -114,20 +114,27 @@ impl Client {
     /// [`Client::backup`].
     #[doc(hidden)]
     pub async fn ask(&self, request: Request) -> Result<Response, Error> {
-        match &request {
-            Request::Write { batch, .. } => batch.check()?,
-            Request::Transact { transaction, .. } => {
-                transaction.check().map_err(|error| Error::Invalid(error.to_string()))?;
-            }
-            _ => {}
-        }
-        if let Request::Backup { .. } = &request {
-            return Err(Error::Invalid(
-                "a backup needs Client::backup, because its response is a file".into(),
-            ));
-        }
-        let (response, _) =
-            Call::new(&self.shared, request, self.timeout).needing_quorum(self.needs_quorum).run().await?;
+        check(&request)?;
+        let call = Call::new(&self.shared, request, self.timeout);
+        let (response, _) = call.needing_quorum(self.needs_quorum).run().await?;
+        Ok(response)
+    }
+
+    /// As [`Self::ask`], for a write that was not sent before. It is sent under a new id in place of
+    /// its own; `named` receives the id first, as in [`Client::batch_named`].
+    ///
+    /// # Errors
+    /// As [`Self::ask`].
+    #[doc(hidden)]
+    pub async fn ask_as_new(
+        &self,
+        write: Request,
+        mut named: impl FnMut(RequestId) + Send,
+    ) -> Result<Response, Error> {
+        check(&write)?;
+        let call = Call::unnamed(&self.shared, write, self.timeout);
+        let call = call.needing_quorum(self.needs_quorum).on_request_id(&mut named);
+        let (response, _) = call.run().await?;
         Ok(response)
     }
 
@@ -152,5 +159,19 @@ impl Client {
     /// within seconds.
     pub async fn close(self) {
         self.shared.endpoint.close("closed by the client").await;
+    }
+}
+
+/// Checks the limits of a request.
+fn check(request: &Request) -> Result<(), Error> {
+    match request {
+        Request::Write { batch, .. } => Ok(batch.check()?),
+        Request::Transact { transaction, .. } => {
+            transaction.check().map_err(|error| Error::Invalid(error.to_string()))
+        }
+        Request::Backup { .. } => {
+            Err(Error::Invalid("a backup needs Client::backup, because its response is a file".into()))
+        }
+        _ => Ok(()),
     }
 }

@@ -100,6 +100,11 @@ impl Coffeectl {
         self
     }
 
+    /// Returns the command itself, for a test that runs it beside others. It is killed when dropped.
+    pub fn into_command(self) -> Command {
+        self.command
+    }
+
     /// Runs it, and sends it a signal after this time.
     pub async fn signalled(mut self, signal: &'static str, after: Duration) -> CoffeectlOutput {
         self.signal = Some((signal, after));

@@ -136,9 +136,13 @@ fn can_ask() -> bool {
 async fn one_verb(verb: &CtlVerb, mut invocation: Invocation<'_>) -> Result<ExitCode, Failure> {
     let mut signals = listen()?;
     let session = invocation.session;
-    let result = tokio::select! {
-        result = verb::run(verb, &mut invocation) => result,
-        code = signals.next() => Err(interpreter::interrupted(session, code)),
+    let result = match verb {
+        // It ends by a signal, in its own way.
+        CtlVerb::Proxy(_) => verb::run(verb, &mut invocation).await,
+        _ => tokio::select! {
+            result = verb::run(verb, &mut invocation) => result,
+            code = signals.next() => Err(interpreter::interrupted(session, code)),
+        },
     };
     session.close().await;
     result

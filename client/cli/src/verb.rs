@@ -27,6 +27,7 @@ mod list;
 mod log_level;
 mod node;
 mod offline;
+mod proxy;
 mod reload;
 mod removal;
 mod revoke;
@@ -109,6 +110,9 @@ key only if no one else has changed it since it was read:
     /// Print changes of keys as they are made, or run a command for each
     #[command(after_help = watch::AFTER_HELP)]
     Watch(watch::WatchArguments),
+    /// Serve the HTTP API to programs of this machine, without TLS
+    #[command(after_help = proxy::AFTER_HELP)]
+    Proxy(proxy::ProxyArguments),
     /// Put back what a revision has changed
     Undo(undo::UndoArguments),
     /// Write keys and values as lines of JSON
@@ -234,6 +238,7 @@ async fn run_verb(verb: &CtlVerb, invocation: &mut Invocation<'_>) -> Result<Exi
         CtlVerb::Txn(arguments) => txn::run(arguments, invocation).await,
         CtlVerb::Batch(arguments) => batch::run(arguments, invocation).await,
         CtlVerb::Watch(arguments) => watch::run(arguments, invocation).await,
+        CtlVerb::Proxy(arguments) => proxy::run(arguments, invocation).await,
         CtlVerb::Undo(arguments) => undo::run(arguments, invocation).await,
         CtlVerb::Export(arguments) => export::run(arguments, invocation).await,
         CtlVerb::Import(arguments) => import::run(arguments, invocation).await,

@@ -74,13 +74,18 @@ impl Try {
         now: Duration,
         left: Duration,
     ) -> Self {
-        let patience = channel.patience();
+        // A node that waits for changes is not slow.
+        let wait = match request {
+            Request::Watch { wait_ms, .. } => Duration::from_millis((*wait_ms).into()),
+            _ => Duration::ZERO,
+        };
+        let patience = channel.patience() + wait;
         let state = match channel.start(request, envelope, timing::node_timeout(left)) {
             Ok(response) => TryState::SentRequest(SentRequest {
                 response,
                 answers: channel.answers(),
                 channel,
-                slow_at: now + timing::SLOW,
+                slow_at: now + timing::SLOW + wait,
                 found_silent: false,
             }),
             Err(error) => TryState::Failed(Some(error)),

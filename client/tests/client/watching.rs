@@ -6,7 +6,7 @@ use coffee_client::{Error, KeyRange, Request, Response, Revision, WatchEvent, Wa
 use coffee_common::{
     entry::Entry,
     key::{Key, Value},
-    protocol::{ChangeView, Consistency, Rejection},
+    protocol::{ChangeKinds, ChangeView, Consistency, Rejection, WatchSpec},
 };
 
 use crate::fake::{Act, FakeNode, Lab, SOON, always, unavailable};
@@ -87,6 +87,34 @@ async fn a_watch_goes_on_at_another_node_after_what_it_returned() {
     };
     assert_eq!((revision(&event), watch.cursor()), ((19, 1), Some(Revision(19))));
     assert!(ming.asked() + hong.asked() <= before + 1, "it was asked once");
+    client.close().await;
+}
+
+/// A single request to watch, as the proxy sends it, waits longer than any other may take.
+#[tokio::test]
+async fn a_node_that_waits_for_changes_is_not_taken_for_slow() {
+    let lab = Lab::new();
+    let wait = Duration::from_millis(1500);
+    let script = move |_: usize, _: &Request| {
+        let changes = vec![change(8, "a")];
+        Act::SayAfter(wait, Ok(Response::Changes { changes, upto: Revision(8) }))
+    };
+    let (ming, hong) = (lab.node("ming", script), lab.node("hong", script));
+    let client = lab.client_of(&[&ming, &hong]).build().expect("a client");
+    let request = Request::Watch {
+        spec: WatchSpec {
+            range: KeyRange::all(),
+            kinds: ChangeKinds::All,
+            keys_only: false,
+            with_previous: false,
+        },
+        after: Some(Revision(7)),
+        wait_ms: u32::try_from(wait.as_millis()).expect("it is short"),
+        consistency: Consistency::Local,
+    };
+    let answer = client.ask(request).await.expect("it answers");
+    assert!(matches!(answer, Response::Changes { upto: Revision(8), .. }), "{answer:?}");
+    assert_eq!(ming.asked() + hong.asked(), 1);
     client.close().await;
 }
 

@@ -77,7 +77,7 @@ impl HttpError {
     }
 
     /// A failure that a repetition may get over.
-    fn later(status: StatusCode, error: impl Into<String>) -> Self {
+    pub fn later(status: StatusCode, error: impl Into<String>) -> Self {
         Self::new(status, error).header(header::RETRY_AFTER, "1")
     }
 
@@ -87,7 +87,9 @@ impl HttpError {
             .hint("send it again; a write with this Coffee-Request-Id, so that it is applied at most once")
     }
 
-    fn code(self, code: &'static str) -> Self {
+    /// Sets the word for programs, if it is not that of the status.
+    #[must_use]
+    pub fn code(self, code: &'static str) -> Self {
         Self { code: Some(code), ..self }
     }
 
@@ -102,6 +104,11 @@ impl HttpError {
             self.headers.insert(name, value);
         }
         self
+    }
+
+    /// Returns the status.
+    pub fn status(&self) -> StatusCode {
+        self.status
     }
 
     /// Whether the same request may succeed later.

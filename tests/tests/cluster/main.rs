@@ -31,6 +31,7 @@ mod nightly;
 mod no_quorum;
 mod order_boards;
 mod partial_partition;
+mod proxy;
 mod recover;
 mod restart;
 mod revocation;

@@ -23,8 +23,10 @@ const OPTIONS: &str = "options";
 
 /// The verbs that the list only names, without which it would be too long: those for data, and others.
 const ONLY_NAMED: [&[&str]; 2] = [
-    &["incr", "next-id", "txn", "batch", "watch", "undo", "history", "compact", "export", "import"],
+    &["incr", "next-id", "txn", "batch", "watch", "proxy", "undo", "history", "compact"],
     &[
+        "export",
+        "import",
         "settings",
         "upgrade",
         "top",
