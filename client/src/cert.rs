@@ -8,6 +8,7 @@
 //! node-ming.crt  node-ming.key        node ming
 //! node-ming.tcp.crt  node-ming.tcp.key    node ming, for TCP listeners (ECDSA, P-256)
 //! admin-ops.crt  admin-ops.key        client ops with the role admin (or writer, reader, backup)
+//! admin-ops.p12                       the same and ca.crt in one file, for browsers, on request (PKCS #12)
 //! node-ming.csr                       a request for a certificate; the key is with it
 //! ca.crl                              what the CA has revoked, once there is something
 //! ca.issued                           the serial number of each certificate it signed
@@ -34,6 +35,7 @@ mod info;
 mod issued;
 mod key;
 mod passphrase;
+mod pkcs12;
 mod request;
 mod revocation;
 mod revoke;
@@ -48,6 +50,7 @@ pub use error::CertError;
 pub use folder::{CaFolder, is_locked, set_passphrase};
 pub use info::{CertificateInfo, Holder};
 pub use passphrase::Passphrase;
+pub use pkcs12::issue_with_p12;
 pub use request::{CertificateRequest, Requested, request, sign};
 pub use revocation::{Revoked, can_revoke, revoke};
 pub use revoke::REVOCATIONS_FILE;

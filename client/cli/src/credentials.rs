@@ -111,7 +111,8 @@ impl From<CertError> for Failure {
             | CertError::AltName(_)
             | CertError::NotAClient(_)
             | CertError::KeysOfAdmin
-            | CertError::EmptyPassphrase => ExitCode::Usage,
+            | CertError::EmptyPassphrase
+            | CertError::PassphraseForm => ExitCode::Usage,
             CertError::Io { .. } | CertError::Signing(_) => ExitCode::Failed,
             _ => ExitCode::Denied,
         };

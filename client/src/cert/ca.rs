@@ -170,12 +170,12 @@ impl Ca {
         self.issue_for(KeyPair::generate_for(&PKCS_ED25519)?, subject, days)
     }
 
-    /// Like [`Ca::issue`], with an ECDSA key (P-256): for TCP listeners, since BoringSSL and what is
-    /// built on it, such as Chromium and gRPC, refuse servers with Ed25519.
+    /// Like [`Ca::issue`], with an ECDSA key (P-256): for TCP listeners and browsers, since BoringSSL and
+    /// programs with it, such as Chromium and gRPC, refuse servers and offer no clients with Ed25519.
     ///
     /// # Errors
     /// As [`Ca::issue`].
-    pub fn issue_for_tcp(&self, subject: &Subject, days: u32) -> Result<CertificateAndKey, CertError> {
+    pub fn issue_p256(&self, subject: &Subject, days: u32) -> Result<CertificateAndKey, CertError> {
         self.issue_for(KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256)?, subject, days)
     }
 

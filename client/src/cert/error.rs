@@ -54,6 +54,9 @@ pub enum CertError {
     /// A passphrase has no characters.
     #[error("the passphrase is empty")]
     EmptyPassphrase,
+    /// A passphrase for other programs has characters that they encode differently.
+    #[error("the passphrase has characters that are not ASCII")]
+    PassphraseForm,
     /// The key does not belong to the CA's certificate.
     #[error("ca.key does not belong to ca.crt")]
     CaKeyMismatch,
@@ -133,6 +136,9 @@ impl CertError {
             }
             Self::WrongPassphrase => "use that with which the CA was created, or which was set last".to_owned(),
             Self::EmptyPassphrase => "give at least one character; more make it hard to guess".to_owned(),
+            Self::PassphraseForm => "use letters without accents, digits and punctuation: programs that read the file \
+                                     encode others differently"
+                .to_owned(),
             Self::CaKeyMismatch => "restore the ca.crt and ca.key that were created together".to_owned(),
             Self::NoCluster => {
                 "create the CA again with `coffeectl cert ca --cluster NAME --replace`, and all certificates with it"

@@ -38,6 +38,11 @@ impl<'a> CaFolder<'a> {
         Self { path, passphrase }
     }
 
+    /// Returns its path.
+    pub fn path(&self) -> &Path {
+        self.path
+    }
+
     /// Returns the path of a file of the CA with this name.
     fn file(&self, name: &str, extension: &str) -> PathBuf {
         self.path.join(name).with_extension(extension)

@@ -19,6 +19,11 @@ const LABEL: &str = "ENCRYPTED PRIVATE KEY";
 pub struct Passphrase(Vec<u8>);
 
 impl Passphrase {
+    /// Returns it as text, if every program encodes its characters alike.
+    pub(super) fn ascii(&self) -> Result<&str, CertError> {
+        std::str::from_utf8(&self.0).ok().filter(|text| text.is_ascii()).ok_or(CertError::PassphraseForm)
+    }
+
     /// Takes the bytes without a line end, such as the first line of a file.
     ///
     /// # Errors

@@ -173,7 +173,7 @@ pub fn issue<'a>(
 }
 
 /// Creates a key and certificate of a node for TCP listeners with the directory's CA: `node-ming.tcp`. See
-/// [`Ca::issue_for_tcp`].
+/// [`Ca::issue_p256`].
 ///
 /// # Errors
 /// As [`issue_node`].
@@ -189,7 +189,7 @@ pub fn issue_node_for_tcp<'a>(
     let subject = Subject::node(name.clone(), alt_names.to_vec());
     let name = file_name(&subject.identity);
     let issued = put_pair(folder.path, &format!("{name}{FOR_TCP}"), existing, || {
-        let pair = ca.issue_for_tcp(&subject, days)?;
+        let pair = ca.issue_p256(&subject, days)?;
         note(folder.path, &name, &pair.info()?)?;
         Ok(pair)
     })?;
@@ -307,7 +307,7 @@ fn signing_cas(folder: &Path) -> SigningCas {
 
 /// Creates a pair and puts both files in place, the key first: an existing
 /// certificate always has its key.
-fn put_pair(
+pub(super) fn put_pair(
     folder: &Path,
     name: &str,
     existing: Existing,

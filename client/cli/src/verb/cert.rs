@@ -1,6 +1,7 @@
 //! `cert`: creates, renews, revokes and lists certificates. Only the end of a CA rotation contacts nodes.
 
 mod arguments;
+mod browser;
 mod change;
 mod report;
 mod request;
@@ -14,7 +15,10 @@ use coffee_common::id::ClusterName;
 
 pub(crate) use self::arguments::CertArguments;
 use self::{
-    arguments::{CertCaArguments, CertListArguments, CertNodeArguments, CertRenewArguments, CertVerb},
+    arguments::{
+        CertCaArguments, CertClientArguments, CertListArguments, CertNodeArguments, CertRenewArguments,
+        CertVerb,
+    },
     report::{CertificateList, CertificateRow},
 };
 use crate::{
@@ -57,6 +61,9 @@ pub(crate) async fn run(
                 issue(folder, name, host, making.days, existing(making.replace))?,
                 "install it on the node, with its key and ca.crt; do not copy ca.key",
             )
+        }
+        CertVerb::Client(arguments @ CertClientArguments { p12: Some(file), .. }) => {
+            return browser::issue(folder, arguments, file.as_deref(), invocation).await;
         }
         CertVerb::Client(arguments) => {
             let making = &arguments.making;

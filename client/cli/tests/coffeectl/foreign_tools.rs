@@ -92,6 +92,76 @@ fn openssl_reads_and_writes_keys_with_a_passphrase() {
 }
 
 #[test]
+fn openssl_and_python_read_the_file_for_browsers() {
+    let folder = certificates();
+    let certs = folder.path().to_str().expect("UTF-8");
+    let cert = |words: &[&str]| bare(["cert"].iter().chain(words)).with("COFFEECTL_CERTS", certs);
+    let client = ["client", "writer", "desk", "--p12", "--p12-passphrase-file", "-"];
+    let refused = cert(&client).reads("K\u{e4}se\n").go();
+    assert_eq!(refused.code, Some(2), "{}", refused.err);
+    assert!(refused.err.contains("not ASCII"), "{}", refused.err);
+    let without = cert(&client[..4]).go();
+    assert_eq!((without.code, without.err.contains("hint: name a file")), (Some(2), true), "{}", without.err);
+    assert!(!folder.path().join("writer-desk.key").exists(), "nothing is made");
+    let made = cert(&client).reads("one two\n").go();
+    assert_eq!(made.code, Some(0), "{}", made.err);
+    let again = cert(&client).reads("one two\n").go();
+    assert_eq!(again.code, Some(8), "{}", again.err);
+    let file = folder.path().join("writer-desk.p12");
+    let mode = std::os::unix::fs::PermissionsExt::mode(&file.metadata().expect("is there").permissions());
+    assert_eq!(mode & 0o777, 0o600);
+
+    let read = |pass: &'static str, words: &[&'static str]| {
+        run(
+            folder.path(),
+            &[&["openssl", "pkcs12", "-in", "writer-desk.p12", "-passin", pass], words].concat(),
+        )
+    };
+    let Some(info) = read("pass:one two", &["-info", "-nokeys"]) else { return };
+    let (out, err) = (String::from_utf8_lossy(&info.stdout), String::from_utf8_lossy(&info.stderr));
+    assert!(info.status.success(), "{err}");
+    assert!(err.contains("MAC: sha256, Iteration 100000"), "{err}");
+    assert_eq!(err.matches("PBES2, PBKDF2, AES-256-CBC").count(), 2, "{err}");
+    assert_eq!(out.matches("BEGIN CERTIFICATE").count(), 2, "its own and the CA's: {out}");
+    assert!(out.contains("friendlyName: writer-desk"), "{out}");
+    let wrong = read("pass:one tow", &["-noout"]).expect("is there");
+    assert!(!wrong.status.success(), "a wrong passphrase is refused");
+
+    // Out of the file and in use: the key is that of the certificate, which the CA has signed.
+    let out = read("pass:one two", &["-noenc", "-clcerts", "-out", "again.pem"]).expect("is there");
+    assert!(out.status.success(), "{}", String::from_utf8_lossy(&out.stderr));
+    let of_key = succeeds(folder.path(), &["openssl", "pkey", "-in", "again.pem", "-pubout"]);
+    let of_certificate =
+        succeeds(folder.path(), &["openssl", "x509", "-in", "writer-desk.crt", "-noout", "-pubkey"]);
+    assert_eq!(of_key, of_certificate);
+    succeeds(folder.path(), &["openssl", "verify", "-x509_strict", "-CAfile", "ca.crt", "again.pem"]);
+    let text = succeeds(folder.path(), &["openssl", "x509", "-in", "writer-desk.crt", "-noout", "-text"]);
+    assert!(text.is_some_and(|text| text.contains("NIST CURVE: P-256")), "browsers offer no Ed25519");
+
+    // The command in OPERATIONS.md, for a certificate that was renewed.
+    let export = ["openssl", "pkcs12", "-export", "-passout", "pass:one two", "-out", "again.p12"];
+    let of = ["-inkey", "writer-desk.key", "-in", "writer-desk.crt", "-certfile", "ca.crt"];
+    succeeds(folder.path(), &[&export[..], &of].concat());
+    succeeds(folder.path(), &["openssl", "pkcs12", "-in", "again.p12", "-passin", "pass:one two", "-noout"]);
+
+    let has = run(folder.path(), &["python3", "-c", "import cryptography"]);
+    if has.is_none_or(|output| !output.status.success()) {
+        println!("skipped: cryptography: not among Python's modules");
+        return;
+    }
+    let program = "from cryptography.hazmat.primitives.serialization import pkcs12\n\
+                   data = open('writer-desk.p12', 'rb').read()\n\
+                   found = pkcs12.load_pkcs12(data, b'one two')\n\
+                   assert found.cert.friendly_name == b'writer-desk', found.cert.friendly_name\n\
+                   assert len(found.additional_certs) == 1\n\
+                   assert found.key.public_key() == found.cert.certificate.public_key()\n\
+                   try:\n    pkcs12.load_pkcs12(data, b'one tow')\n\
+                   except ValueError:\n    pass\n\
+                   else:\n    raise SystemExit('a wrong passphrase was accepted')\n";
+    succeeds(folder.path(), &["python3", "-c", program]);
+}
+
+#[test]
 fn openssl_reads_the_keys_of_backups() {
     let folder = tempfile::tempdir().expect("a folder");
     let file = folder.path().join("backup.key");

@@ -95,6 +95,13 @@ pub(crate) struct CertNodeArguments {
 pub(crate) struct CertClientArguments {
     #[command(flatten)]
     pub(super) holder: ClientHolderArguments,
+    /// Make an ECDSA key (P-256), and write key, certificate and CAs to a PKCS #12 file for browsers, too
+    /// [default: ROLE-NAME.p12 beside the others]
+    #[arg(long, value_name = "FILE", num_args = 0..=1, require_equals = true)]
+    pub(super) p12: Option<Option<PathBuf>>,
+    /// File whose first line is the passphrase of the PKCS #12 file, - for standard input [default: ask]
+    #[arg(long, value_name = "FILE", requires = "p12")]
+    pub(super) p12_passphrase_file: Option<PathBuf>,
     #[command(flatten)]
     pub(super) making: CertMakingArguments,
 }

@@ -29,6 +29,19 @@ pub(super) async fn new(
     }
 }
 
+/// Returns the passphrase for a new PKCS #12 file: from this file, or from the terminal.
+pub(super) async fn of_p12(
+    file: Option<&Path>,
+    invocation: &mut Invocation<'_>,
+) -> Result<Passphrase, Failure> {
+    match file {
+        Some(file) => secret::from_file(file),
+        None if invocation.can_ask => secret::ask_new(invocation).await,
+        None => Err(Failure::usage("there is no terminal to ask for the passphrase of the PKCS #12 file")
+            .hint("name a file with it: --p12-passphrase-file FILE")),
+    }
+}
+
 /// Sets, changes or removes the passphrase.
 pub(super) async fn change(
     folder: &Path,
