@@ -9,11 +9,11 @@ mod shown;
 
 use std::{collections::BTreeSet, fs::OpenOptions, io::Write, time::Duration};
 
-use coffee_common::protocol::{RaftStatus, Role};
+use coffee_common::protocol::{ALPN_CLIENT, RaftStatus, Role};
 use coffee_tests::cluster::Cluster;
 
 use self::cases::{Case, Signers};
-use crate::support::{cert_forger, raw_client::RawClient};
+use crate::support::{cert_forger, door_caller::DoorCaller, raw_client::RawClient};
 
 const PATIENCE: Duration = Duration::from_secs(20);
 
@@ -57,7 +57,7 @@ pub(crate) async fn are_rejected() {
 
 async fn handshakes(table: &mut CaseTable) {
     let elsewhere = Cluster::of(1).prepare();
-    let mut cluster = Cluster::of(1).prepare();
+    let mut cluster = Cluster::of(1).over_http().prepare();
     let certs = cluster.certs();
     let signers = Signers { ca: cert_forger::issuer(&certs), wide: cert_forger::wide_ca() };
     let mut believed = OpenOptions::new().append(true).open(certs.join("ca.crt")).expect("a CA");
@@ -65,10 +65,14 @@ async fn handshakes(table: &mut CaseTable) {
     cluster.found(1).await;
 
     let before = raft(&cluster).await;
-    let address = cluster.addresses().remove(0);
+    let (address, door) = (cluster.addresses().remove(0), cluster.node("ming").http());
     for Case { name, alpn, shown, expected } in cases::all(&certs, &elsewhere.certs(), &signers) {
         let end = RawClient::new(shown.as_ref(), alpn).dial(&address).await.err().unwrap_or_default();
         table.judge(name, &end, expected);
+        if alpn == ALPN_CLIENT {
+            let end = DoorCaller::new(shown.as_ref(), b"http/1.1", door).rejection().await;
+            table.judge(&format!("{name}, over HTTP"), &end, expected);
+        }
     }
     sessions::end_with_their_certificates(&address, &signers.ca, table).await;
     shown::are_not_taken_for_a_node(&cluster, &elsewhere.certs(), &signers.ca, table).await;

@@ -15,6 +15,7 @@ mod budgets;
 mod certificates;
 mod clients;
 mod datagrams;
+mod door;
 mod floods;
 mod greedy_writer;
 mod node_roles;
@@ -199,4 +200,43 @@ async fn callers_that_never_end() {
     assert!(tally.of(slow::ACCEPTED) >= slow::NEWCOMERS * 3 / 4, "newcomers are accepted: {tally}");
     // Each attacker's handshake is given up and restarted every three seconds.
     assert!(tally.sent < 4 * HOLDERS as u64, "newcomers wait in a queue: {tally}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn requests_and_frames_over_http() {
+    let _alone = STAGE.lock().await;
+    let environment = HostileEnvironment::over_http().await;
+    let tally = door::attacked(&environment, "requests of HTTP/1.1", door::requests::mutated).await;
+    assert!(tally.of("2xx") > tally.sent / 8 && tally.of("4xx") > tally.sent / 8, "{tally}");
+    assert_eq!((tally.of("5xx"), tally.of("held")), (0, 0), "{tally}");
+    let tally = door::attacked(&environment, "pipelined requests", door::requests::pipelined).await;
+    assert_eq!(tally.of("2xx"), tally.sent, "{tally}");
+    let tally = door::attacked(&environment, "frames of HTTP/2", door::frames::mutated).await;
+    assert_eq!(tally.of("held"), 0, "{tally}");
+    assert!(tally.of("goaway 1") > 0 && tally.of("goaway 6") > 0, "of the protocol and of sizes: {tally}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn floods_over_http() {
+    let _alone = STAGE.lock().await;
+    let environment = HostileEnvironment::over_http().await;
+    let tally = door::attacked(&environment, "floods over HTTP", door::floods::of_all_kinds).await;
+    for ended in ["rapid reset", "watches that are reset", "a head without an end", "empty pieces of a head"]
+    {
+        assert_eq!(tally.of(&format!("{ended}: borne")), 0, "{tally}");
+    }
+    let tally = door::attacked(&environment, "sockets without a handshake", door::places::silent).await;
+    assert_eq!(tally.of("held"), 0, "{tally}");
+    let tally = door::attacked(&environment, "idle connections over HTTP", door::places::idle).await;
+    assert_eq!(tally.of("refused"), tally.sent / 17, "each client has no more than it may: {tally}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn callers_over_http_that_never_end() {
+    let _alone = STAGE.lock().await;
+    let environment = HostileEnvironment::over_http().await;
+    door::slow::write_large_value(&environment).await;
+    let tally = door::attacked(&environment, "slow callers over HTTP", door::slow::of_all_kinds).await;
+    let text = tally.to_string();
+    assert!(!text.contains("held") && !text.contains("not accepted"), "{tally}");
 }

@@ -3,6 +3,8 @@
 
 pub(crate) mod background_client;
 pub(crate) mod cert_forger;
+pub(crate) mod door_bystander;
+pub(crate) mod door_caller;
 pub(crate) mod environment;
 pub(crate) mod lying_peer;
 pub(crate) mod mutated_frames;

@@ -6,7 +6,7 @@ use std::{collections::BTreeMap, time::Duration};
 use coffee_client::{Address, Client, KeyRange, PageOptions};
 use coffee_common::protocol::{RaftStatus, Role};
 use coffee_tests::{
-    cluster::{Cluster, NodeProcess},
+    cluster::{Cluster, ClusterPlan, NodeProcess},
     usage,
 };
 use tokio::{sync::watch, task::JoinHandle};
@@ -80,7 +80,16 @@ impl HostileEnvironment {
 
     /// Adds these lines, with sections other than `[storage]`, to each configuration.
     pub(crate) async fn with(settings: &str) -> Self {
-        let cluster = Cluster::of(3).with(&format!("{settings}{MEMTABLES}")).start().await;
+        Self::of(Cluster::of(3).with(&format!("{settings}{MEMTABLES}"))).await
+    }
+
+    /// With nodes that serve HTTP, too.
+    pub(crate) async fn over_http() -> Self {
+        Self::of(Cluster::of(3).with(MEMTABLES).over_http()).await
+    }
+
+    async fn of(plan: ClusterPlan) -> Self {
+        let cluster = plan.start().await;
         let admin = cluster.client(Role::Admin);
         let nodes = cluster.watched().iter().map(|node| {
             let address = node.address();

@@ -135,7 +135,8 @@ pub(crate) async fn ended(connection: &quinn::Connection, within: Duration) -> S
     }
 }
 
-fn tls(shown: Option<&ClientIdentity>, alpn: &[u8]) -> ClientConfig {
+/// The configuration of a client that accepts any certificate.
+pub(crate) fn tls(shown: Option<&ClientIdentity>, alpn: &[u8]) -> ClientConfig {
     let provider = Arc::new(default_provider());
     let builder = ClientConfig::builder_with_provider(Arc::clone(&provider));
     let builder = builder.with_protocol_versions(&[&TLS13]).expect("it is spoken");
