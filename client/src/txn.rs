@@ -71,6 +71,13 @@ pub enum StepResult {
     NotRead,
 }
 
+/// A transaction that was read as a whole.
+impl From<Transaction> for Txn {
+    fn from(transaction: Transaction) -> Self {
+        Self { transaction, error: None }
+    }
+}
+
 impl Txn {
     /// Returns a transaction without conditions and steps.
     pub fn new() -> Self {

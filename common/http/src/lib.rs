@@ -32,4 +32,5 @@ pub use self::{
     error::HttpError,
     respond::respond,
     sites::refuse_other_sites,
+    transaction::parse_transaction,
 };

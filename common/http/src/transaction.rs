@@ -10,6 +10,7 @@ use coffee_common::{
 use hyper::StatusCode;
 use serde::Serialize;
 
+pub use self::document::parse_transaction;
 use super::{
     backend::Change,
     error::HttpError,
@@ -117,7 +118,7 @@ impl TakenStepJson {
 /// `POST /v1/txn`: the body is the document.
 pub(super) async fn transact(mut exchange: Exchange, body: ReceivedBody) -> Result<HttpReply, HttpError> {
     exchange.finish_query()?;
-    let transaction = document::parse(&body.bytes).map_err(|why| {
+    let transaction = parse_transaction(&body.bytes).map_err(|why| {
         HttpError::bad(why).hint("'coffeectl help txn' and GET /v1/openapi.json show the form")
     })?;
     // Its share is free for the next request: the write has one of its own.

@@ -230,11 +230,11 @@ impl StepJson {
     }
 }
 
-/// Reads a document.
+/// Reads the JSON document of a transaction.
 ///
 /// # Errors
 /// It is malformed. For people.
-pub(super) fn parse(bytes: &[u8]) -> Result<Transaction, String> {
+pub fn parse_transaction(bytes: &[u8]) -> Result<Transaction, String> {
     let document: TransactionJson = serde_json::from_slice(bytes).map_err(|error| error.to_string())?;
     let steps = |steps: Vec<StepJson>, branch| {
         let step = |(number, step): (usize, StepJson)| {
@@ -286,7 +286,7 @@ mod tests {
             ],
             otherwise: vec![Step::Get(key("a"))],
         };
-        assert_eq!(parse(document), Ok(expected));
+        assert_eq!(parse_transaction(document), Ok(expected));
     }
 
     #[test]
@@ -314,7 +314,7 @@ mod tests {
                 "invalid length",
             ),
         ] {
-            let error = parse(document.as_bytes()).expect_err(document);
+            let error = parse_transaction(document.as_bytes()).expect_err(document);
             assert!(error.starts_with(why), "{document}: {error}");
         }
     }
