@@ -272,12 +272,13 @@ impl Node {
         &self.events
     }
 
-    /// The latest events with a number above `after`, at most `limit`; 0 for all.
-    pub fn latest_events(&self, after: u64, limit: u32) -> NodeEvents {
+    /// The latest events with a number above `after`, at most `limit`; 0 for all. Those of the audit log are
+    /// left out unless they are wanted.
+    pub fn latest_events(&self, after: u64, limit: u32, with_audit: bool) -> NodeEvents {
         NodeEvents {
             node: self.name().clone(),
             started_at_ms: self.started_at_ms,
-            events: self.events.read(after, limit as usize),
+            events: self.events.read(after, limit as usize, with_audit),
         }
     }
 

@@ -153,6 +153,14 @@ node_event_kinds! {
     Divergence "divergence",
 }
 
+impl NodeEventKind {
+    /// Whether it tells who did or tried something: for admins alone, as it may name clients, addresses and
+    /// keys.
+    pub fn is_audit(self) -> bool {
+        matches!(self, Self::Act | Self::Denied)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeSet;

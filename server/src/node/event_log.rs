@@ -41,9 +41,9 @@ impl EventLog {
     }
 
     /// Returns the latest events with a number above `after`, at most `limit`, in the order of their
-    /// numbers; 0 for all.
-    pub fn read(&self, after: u64, limit: usize) -> Vec<NodeEvent> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).read(after, limit)
+    /// numbers; 0 for all. Those of the audit log are left out unless they are wanted.
+    pub fn read(&self, after: u64, limit: usize, with_audit: bool) -> Vec<NodeEvent> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).read(after, limit, with_audit)
     }
 
     fn note(&self, kind: NodeEventKind, subject: &str, term: Option<u64>, text: &str) {
@@ -101,10 +101,13 @@ impl EventRing {
         oldest.and_then(|place| self.events.remove(place));
     }
 
-    fn read(&self, after: u64, limit: usize) -> Vec<NodeEvent> {
+    fn read(&self, after: u64, limit: usize, with_audit: bool) -> Vec<NodeEvent> {
         let new = self.events.partition_point(|(_, event)| event.number <= after);
-        let cut = if limit == 0 { 0 } else { self.events.len().saturating_sub(limit) };
-        self.events.range(new.max(cut)..).map(|(_, event)| event.clone()).collect()
+        let wanted = self.events.range(new..).filter(|(kind, _)| with_audit || !kind.is_audit());
+        let most = if limit == 0 { usize::MAX } else { limit };
+        let mut latest: Vec<_> = wanted.rev().take(most).map(|(_, event)| event.clone()).collect();
+        latest.reverse();
+        latest
     }
 }
 
@@ -118,7 +121,7 @@ mod tests {
         let shown = |event: &NodeEvent| {
             (event.kind.clone(), event.subject.clone(), event.count, event.at_ms - event.first_ms)
         };
-        ring.read(0, 0).iter().map(shown).collect()
+        ring.read(0, 0, true).iter().map(shown).collect()
     }
 
     #[test]
@@ -128,7 +131,7 @@ mod tests {
             ring.note(n, NodeEventKind::Follows, "ming", Some(n), "follows ming");
         }
         let numbers =
-            |after, limit| ring.read(after, limit).iter().map(|event| event.number).collect::<Vec<_>>();
+            |after, limit| ring.read(after, limit, true).iter().map(|event| event.number).collect::<Vec<_>>();
         assert_eq!(numbers(0, 0), [1, 2, 3, 4, 5]);
         assert_eq!(numbers(3, 0), [4, 5]);
         assert_eq!(numbers(1, 2), [4, 5], "the latest ones");
@@ -150,16 +153,31 @@ mod tests {
             counts(&ring),
             [event("peng", 1, 0), event("hong", 2, MINUTE_MS - 1), event("hong", 2, 1),]
         );
-        assert_eq!(ring.read(4, 0).len(), 1, "one that is repeated is new to a reader");
+        assert_eq!(ring.read(4, 0, true).len(), 1, "one that is repeated is new to a reader");
         ring.note(0, NodeEventKind::PeerLost, "hong", None, "the clock was set back");
         assert_eq!(counts(&ring).len(), 3);
+    }
+
+    #[test]
+    fn the_audit_log_is_left_out_unless_it_is_wanted() {
+        let mut ring = EventRing::default();
+        for n in 1..=3 {
+            ring.note(n, NodeEventKind::Follows, "", Some(n), "follows ming");
+            ring.note(n, NodeEventKind::Denied, "till", Some(n), "may not set order/1");
+            ring.note(n, NodeEventKind::Act, "revoke", Some(n), "admin desk revoke till: done");
+        }
+        let numbers =
+            |limit, all| ring.read(0, limit, all).iter().map(|event| event.number).collect::<Vec<_>>();
+        assert_eq!(numbers(0, false), [1, 4, 7]);
+        assert_eq!(numbers(2, false), [4, 7], "the limit counts those that are told");
+        assert_eq!(numbers(2, true), [8, 9]);
     }
 
     #[test]
     fn elections_of_different_terms_are_different_events() {
         let mut ring = EventRing::default();
         (1..=3).for_each(|term| ring.note(0, NodeEventKind::Election, "", Some(term), "stands"));
-        assert_eq!(ring.read(0, 0).len(), 3);
+        assert_eq!(ring.read(0, 0, true).len(), 3);
     }
 
     #[test]
@@ -172,7 +190,7 @@ mod tests {
         for n in 0..10_000 {
             ring.note(n, NodeEventKind::Denied, &format!("till-{n}"), None, "may not");
         }
-        let kept = ring.read(0, 0);
+        let kept = ring.read(0, 0, true);
         assert_eq!(kept.len(), EVENTS_MAX);
         let of = |kind: NodeEventKind| kept.iter().filter(|event| event.kind == kind.as_str()).count();
         assert_eq!((of(NodeEventKind::Start), of(NodeEventKind::Leads)), (1, 200));
@@ -189,7 +207,7 @@ mod tests {
     fn text_is_bounded_and_controls_no_terminal() {
         let log = EventLog::default();
         log.record(NodeEventKind::PeerLost, "x".repeat(10_000), format!("\u{1b}[2J{}", "y".repeat(10_000)));
-        let [event] = &log.read(0, 0)[..] else { panic!("one event") };
+        let [event] = &log.read(0, 0, true)[..] else { panic!("one event") };
         assert_eq!((event.subject.len(), event.text.len()), (WORD_BYTES_MAX, EVENT_TEXT_BYTES_MAX));
         assert!(event.text.starts_with("\u{fffd}[2J"), "{}", event.text);
     }

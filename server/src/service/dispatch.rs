@@ -116,7 +116,10 @@ async fn operate(
         Request::Ping => Ok(Response::Done { changed: false }),
         Request::Status => Ok(Response::Status(Box::new(status::own(node)))),
         Request::List => Ok(Response::Cluster(Box::new(status::cluster(node).await))),
-        Request::Events { after, limit } => Ok(Response::Events(node.latest_events(*after, *limit))),
+        Request::Events { after, limit } => {
+            let is_admin = origin.identity.role == Role::Admin;
+            Ok(Response::Events(node.latest_events(*after, *limit, is_admin)))
+        }
         Request::ReadIndex => reads.read_index(deadline).await.map(Response::ReadIndex),
         Request::StateDigest { cluster, upto } => {
             Ok(Response::StateDigest(state_digest(node, *cluster, *upto)))

@@ -46,6 +46,10 @@ async fn each_node_tells_what_happened_to_it() {
     };
     cluster.coffeectl(["transfer", new]).ok().await;
     let act = told(&cluster, &old, "act", &format!("admin test transfer {new}: done")).await;
+    // They may name clients and keys, so they are for admins alone.
+    let reader = cluster.coffeectl(["events", "-n", "1000", "-o", "json"]).env("COFFEECTL_AS", "reader-test");
+    let reader = reader.ok().await;
+    assert!(reader.contains("\"leads\"") && !reader.contains("\"act\""), "{reader}");
     let lost = told(&cluster, &old, "leads-no-longer", "it handed over").await;
     let led = told(&cluster, new, "leads", "leads now").await;
     let followed = told(&cluster, third, "follows", &format!("follows {new}")).await;

@@ -30,6 +30,8 @@ With -o plain the fields are the time, the node, the kind of the event, what it
 is about, the term, how often it happened, and the text. With -o json each event
 is a document of its own.
 
+Acts and denials are told to admins alone: they may name clients and keys.
+
 A node that does not answer is named, and decides the exit code. One that runs a
 version without events does not know the request.";
 

@@ -166,7 +166,7 @@ fn page_data(node: &Node, view: Arc<ClusterView>) -> PageData {
             history_bytes,
             last_backup_ms: (last_backup_ms > 0).then_some(last_backup_ms),
         },
-        events: shown(node.events().read(0, 0)),
+        events: shown(node.events().read(0, 0, false)),
     }
 }
 

@@ -69,7 +69,8 @@ mod tests {
         reload.ended = vec![Identity::new(Role::Writer, "till".parse().expect("legal"))];
         done(&reload, &events);
         failed("no such file", "create it", &events);
-        let told: Vec<_> = events.read(0, 0).into_iter().map(|event| (event.kind, event.text)).collect();
+        let told: Vec<_> =
+            events.read(0, 0, true).into_iter().map(|event| (event.kind, event.text)).collect();
         let kinds: Vec<&str> = told.iter().map(|(kind, _)| kind.as_str()).collect();
         assert_eq!(kinds, ["reload", "reload", "reload-failed"]);
         assert_eq!(told[0].1, "reloaded: no change");
