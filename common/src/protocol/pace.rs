@@ -66,7 +66,7 @@ impl ElectionTimers {
     /// Returns the worst round trip that these timers bear, in microseconds: two thirds of the
     /// heartbeat interval, which leaves a third for the nodes themselves.
     pub fn round_trip_max_us(&self) -> u64 {
-        self.heartbeat_interval_ms * 1000 / 3 * 2
+        self.heartbeat_interval_ms.saturating_mul(1000) / 3 * 2
     }
 
     /// Returns the shortest timers, in the proportions of the defaults, that bear this round trip.
@@ -97,10 +97,13 @@ mod tests {
     fn timers_of_a_later_version_are_read() {
         let timers_and_more = (150_u64, 200_u64, 450_u64, "later");
         let none: Option<u64> = None;
-        let later = (none, none, 7_u64, Vec::<RoundTrip>::new(), Enveloped(&timers_and_more), "later");
+        let links = Vec::<RoundTrip>::new();
+        let later = (none, none, 7_u64, links, Enveloped(&timers_and_more), 1_u64, 2_u64, 3_u64, "later");
         let mut bytes = Vec::new();
         envelope::encode_to(&mut bytes, &Enveloped(&later)).expect("encodes");
-        let pace = NodePace { stalled_ms: 7, timers: timers(150, 200, 450), ..NodePace::default() };
+        let timers = timers(150, 200, 450);
+        let pace =
+            NodePace { stalled_ms: 7, timers, writes: 1, reads: 2, elections: 3, ..NodePace::default() };
         assert_eq!(envelope::decode_body(&bytes), Ok(pace));
     }
 
