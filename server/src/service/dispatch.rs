@@ -4,7 +4,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use coffee_common::{
     id::{ClusterId, Revision},
+    limits::{EVENT_TEXT_BYTES_MAX, EVENTS_MAX},
     protocol::{Consistency, LogLevel, Rejection, ReplicaDigest, Request, Response, Role},
+    text::WORD_BYTES_MAX,
 };
 use tokio::time::Instant;
 
@@ -17,6 +19,7 @@ use super::{
     session::Session,
 };
 use crate::{
+    metrics::ClientLimit,
     node::Node,
     ops::{
         confirm_member::confirm,
@@ -25,6 +28,11 @@ use crate::{
         status,
     },
 };
+
+/// The most bytes of an event in a response: its text, its kind and subject, its numbers.
+const EVENT_BYTES_MAX: usize = EVENT_TEXT_BYTES_MAX + 2 * WORD_BYTES_MAX + 64;
+
+const EVENTS_BYTES_MAX: usize = EVENTS_MAX * EVENT_BYTES_MAX;
 
 /// Carries out a request and returns its result.
 pub(crate) async fn dispatch(
@@ -52,6 +60,7 @@ pub(crate) async fn dispatch(
             let versions = Read::Versions { key, before: *before, limit: *limit, keys_only: *keys_only };
             read_queued(session, versions, *consistency, deadline).await
         }
+        Request::Events { after, limit } => events(session, origin, *after, *limit, deadline).await,
         request => {
             let mut elsewhere = false;
             let result = operate(&session.service, origin, request, deadline, &mut elsewhere).await;
@@ -60,6 +69,28 @@ pub(crate) async fn dispatch(
             result.into()
         }
     }
+}
+
+/// Returns the events of this node. They are charged to the client before they are copied, as reads are:
+/// many that are not received would otherwise grow the node.
+async fn events(
+    session: &Session,
+    origin: &RequestOrigin,
+    after: u64,
+    limit: u32,
+    deadline: Instant,
+) -> OutgoingResponse {
+    let charge = tokio::select! {
+        charge = session.share().response_bytes.take_until(EVENTS_BYTES_MAX, deadline) => charge,
+        () = session.link.closed() => return Err(session.disconnected()).into(),
+    };
+    let Some(mut charge) = charge else {
+        return Err(session.overloaded(ClientLimit::ResponseBytes)).into();
+    };
+    let is_admin = origin.identity.role == Role::Admin;
+    let events = session.service.node.latest_events(after, limit, is_admin);
+    charge.shrink_to(events.events.len() * EVENT_BYTES_MAX);
+    OutgoingResponse { result: Ok(Response::Events(events)), charge: Some(charge) }
 }
 
 /// Reads in turn, unless the client disconnects: others wait for what it has queued.
@@ -116,10 +147,6 @@ async fn operate(
         Request::Ping => Ok(Response::Done { changed: false }),
         Request::Status => Ok(Response::Status(Box::new(status::own(node)))),
         Request::List => Ok(Response::Cluster(Box::new(status::cluster(node).await))),
-        Request::Events { after, limit } => {
-            let is_admin = origin.identity.role == Role::Admin;
-            Ok(Response::Events(node.latest_events(*after, *limit, is_admin)))
-        }
         Request::ReadIndex => reads.read_index(deadline).await.map(Response::ReadIndex),
         Request::StateDigest { cluster, upto } => {
             Ok(Response::StateDigest(state_digest(node, *cluster, *upto)))
@@ -162,6 +189,7 @@ async fn operate(
         #[cfg(coffee_future)]
         Request::FutureTouch(_) => membership.on_leader(&leader_request(request, origin, deadline)).await,
         Request::Get { .. }
+        | Request::Events { .. }
         | Request::Range { .. }
         | Request::GetAt { .. }
         | Request::RangeAt { .. }
