@@ -272,13 +272,13 @@ impl Node {
         &self.events
     }
 
-    /// The latest events with a number above `after`, at most `limit`; 0 for all. Those of the audit log are
-    /// left out unless they are wanted.
-    pub fn latest_events(&self, after: u64, limit: u32, with_audit: bool) -> NodeEvents {
+    /// The latest events with a number above `after`, at most `limit`; 0 for all. Some kinds are for
+    /// admins alone.
+    pub fn latest_events(&self, after: u64, limit: u32, for_admin: bool) -> NodeEvents {
         NodeEvents {
             node: self.name().clone(),
             started_at_ms: self.started_at_ms,
-            events: self.events.read(after, limit as usize, with_audit),
+            events: self.events.read(after, limit as usize, for_admin),
         }
     }
 

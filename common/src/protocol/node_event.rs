@@ -154,10 +154,18 @@ node_event_kinds! {
 }
 
 impl NodeEventKind {
-    /// Whether it tells who did or tried something: for admins alone, as it may name clients, addresses and
-    /// keys.
-    pub fn is_audit(self) -> bool {
-        matches!(self, Self::Act | Self::Denied)
+    /// Whether events of this kind about the same subject are different ones if their texts differ: another
+    /// admin, another value, another transfer.
+    pub fn differs_by_text(self) -> bool {
+        matches!(self, Self::Act | Self::Setting | Self::Snapshot)
+    }
+
+    /// Whether it is for admins alone: it may name clients, addresses, keys or files.
+    pub fn is_for_admins(self) -> bool {
+        matches!(
+            self,
+            Self::Act | Self::Denied | Self::Backup | Self::Reload | Self::ReloadFailed | Self::Revocation
+        )
     }
 }
 

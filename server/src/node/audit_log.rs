@@ -180,12 +180,15 @@ impl Actor {
 }
 
 impl AuditEvent<'_> {
-    /// The name of who was denied; the address without a valid certificate.
+    /// The denied act: the name of who tried it, or the address without a valid certificate, verb and object.
+    /// Another act is another event, so that it does not hide this one.
     fn denied(&self) -> String {
         let actor = self.actor.as_ref();
         let name = actor.and_then(|actor| actor.identity.as_ref()).map(|identity| identity.name.to_string());
         let address = || actor.and_then(|actor| actor.address).map(|address| address.ip().to_string());
-        name.or_else(address).unwrap_or_default()
+        let who = name.or_else(address).unwrap_or_default();
+        let object = self.object.iter().flat_map(|object| [" ", object]);
+        [who.as_str(), " ", self.verb].into_iter().chain(object).collect()
     }
 
     /// Logs the event and returns it as a sentence.

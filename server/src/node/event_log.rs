@@ -41,9 +41,9 @@ impl EventLog {
     }
 
     /// Returns the latest events with a number above `after`, at most `limit`, in the order of their
-    /// numbers; 0 for all. Those of the audit log are left out unless they are wanted.
-    pub fn read(&self, after: u64, limit: usize, with_audit: bool) -> Vec<NodeEvent> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).read(after, limit, with_audit)
+    /// numbers; 0 for all. Some kinds are for admins alone.
+    pub fn read(&self, after: u64, limit: usize, for_admin: bool) -> Vec<NodeEvent> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).read(after, limit, for_admin)
     }
 
     fn note(&self, kind: NodeEventKind, subject: &str, term: Option<u64>, text: &str) {
@@ -66,7 +66,9 @@ impl EventRing {
     fn note(&mut self, at_ms: u64, kind: NodeEventKind, subject: &str, term: Option<u64>, text: &str) {
         self.last += 1;
         let repeats = |(known, event): &(NodeEventKind, NodeEvent)| {
+            let is_same_text = event.text == text;
             *known == kind
+                && (is_same_text || !kind.differs_by_text())
                 && event.subject == subject
                 && event.term == term
                 && at_ms.saturating_sub(event.at_ms) < REPEATED_WITHIN_MS
@@ -101,9 +103,9 @@ impl EventRing {
         oldest.and_then(|place| self.events.remove(place));
     }
 
-    fn read(&self, after: u64, limit: usize, with_audit: bool) -> Vec<NodeEvent> {
+    fn read(&self, after: u64, limit: usize, for_admin: bool) -> Vec<NodeEvent> {
         let new = self.events.partition_point(|(_, event)| event.number <= after);
-        let wanted = self.events.range(new..).filter(|(kind, _)| with_audit || !kind.is_audit());
+        let wanted = self.events.range(new..).filter(|(kind, _)| for_admin || !kind.is_for_admins());
         let most = if limit == 0 { usize::MAX } else { limit };
         let mut latest: Vec<_> = wanted.rev().take(most).map(|(_, event)| event.clone()).collect();
         latest.reverse();
@@ -159,7 +161,7 @@ mod tests {
     }
 
     #[test]
-    fn the_audit_log_is_left_out_unless_it_is_wanted() {
+    fn some_kinds_are_for_admins_alone() {
         let mut ring = EventRing::default();
         for n in 1..=3 {
             ring.note(n, NodeEventKind::Follows, "", Some(n), "follows ming");
@@ -171,6 +173,17 @@ mod tests {
         assert_eq!(numbers(0, false), [1, 4, 7]);
         assert_eq!(numbers(2, false), [4, 7], "the limit counts those that are told");
         assert_eq!(numbers(2, true), [8, 9]);
+    }
+
+    #[test]
+    fn acts_of_different_admins_are_different_events() {
+        let mut ring = EventRing::default();
+        for text in ["admin ann transfer hong: refused", "admin bob transfer hong: done"] {
+            ring.note(0, NodeEventKind::Act, "transfer hong", None, text);
+        }
+        assert_eq!(ring.read(0, 0, true).len(), 2);
+        ring.note(1, NodeEventKind::Act, "transfer hong", None, "admin bob transfer hong: done");
+        assert_eq!(ring.read(0, 0, true).last().map(|event| event.count), Some(2));
     }
 
     #[test]

@@ -30,7 +30,8 @@ With -o plain the fields are the time, the node, the kind of the event, what it
 is about, the term, how often it happened, and the text. With -o json each event
 is a document of its own.
 
-Acts and denials are told to admins alone: they may name clients and keys.
+Acts, denials, backups, reloads and revocations are told to admins alone: they may
+name clients and keys.
 
 A node that does not answer is named, and decides the exit code. One that runs a
 version without events does not know the request.";
@@ -75,10 +76,8 @@ pub(crate) async fn run(
     let grace = invocation.options.timeout.is_none().then_some(source::GRACE);
     let looked = sources.look(&client, limit, grace).await;
     let mut rows = looked.events;
-    if let Some(since) = arguments.since {
-        let since_ms = since.at_ms(clock::now_ms());
-        rows.retain(|row| row.at_ms >= since_ms);
-    }
+    let since_ms = arguments.since.map_or(0, |since| since.at_ms(clock::now_ms()));
+    rows.retain(|row| row.at_ms >= since_ms);
     let surplus = if limit == 0 { 0 } else { rows.len().saturating_sub(limit as usize) };
     rows.drain(..surplus);
     if invocation.printer.format() == Format::Table && (arguments.follow || !rows.is_empty()) {
@@ -89,9 +88,18 @@ pub(crate) async fn run(
         invocation.printer.failure(failure);
     }
     if arguments.follow {
-        return follow(&arguments.nodes, sources, &client.with_timeout(ANSWER_WITHIN), invocation).await;
+        let shown = ShownEvents { limit, since_ms };
+        let client = client.with_timeout(ANSWER_WITHIN);
+        return follow(&arguments.nodes, sources, &client, shown, invocation).await;
     }
     Ok(looked.failures.first().map_or(ExitCode::Done, Failure::code))
+}
+
+/// Which of the events are shown that a node tells first.
+#[derive(Clone, Copy)]
+struct ShownEvents {
+    limit: u32,
+    since_ms: u64,
 }
 
 /// Prints new events until a signal or a closed pipe ends it.
@@ -99,6 +107,7 @@ async fn follow(
     names: &[NodeName],
     mut sources: EventSources,
     client: &Client,
+    shown: ShownEvents,
     invocation: &mut Invocation<'_>,
 ) -> Result<ExitCode, Failure> {
     let mut ticks = interval(EVERY);
@@ -111,7 +120,8 @@ async fn follow(
             // The nodes that are known are followed on while no list is to be had.
             let _ = sources.find(names, invocation).await;
         }
-        let looked = sources.look(client, 0, Some(source::GRACE)).await;
+        let mut looked = sources.look(client, shown.limit, Some(source::GRACE)).await;
+        looked.events.retain(|row| row.at_ms >= shown.since_ms);
         report(&looked.events, invocation);
         for name in &looked.back {
             invocation.printer.note(&format!("{name} answers again"));

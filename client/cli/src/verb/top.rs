@@ -122,15 +122,21 @@ impl Looks {
             self.sources.follow(&view, &[]);
         }
         self.count = self.count.wrapping_add(1);
-        let asked = if self.events.is_empty() { EVENTS_ASKED } else { 0 };
         // A node that does not answer is in the table.
-        let looked = self.sources.look(&invocation.client(timeout)?, asked, Some(GRACE)).await;
-        self.events.extend(looked.events);
+        let looked = self.sources.look(&invocation.client(timeout)?, EVENTS_ASKED, Some(GRACE)).await;
+        self.add(looked.events);
         let surplus = self.events.len().saturating_sub(EVENTS_KEPT);
         self.events.drain(..surplus);
         self.before = self.now.replace(TopSample { view, at: Instant::now() });
         self.failure = None;
         Ok(())
+    }
+
+    /// Adds events in the order of their times. One that is repeated replaces its line.
+    fn add(&mut self, told: Vec<EventRow>) {
+        self.events.retain(|old| !told.iter().any(|new| new.repeats(old)));
+        self.events.extend(told);
+        self.events.sort_by(|a, b| (a.at_ms, &a.node, a.number).cmp(&(b.at_ms, &b.node, b.number)));
     }
 
     fn failed(&mut self, failure: &Failure) {

@@ -56,6 +56,15 @@ impl EventRow {
         told.events.into_iter().map(move |event| Self::new(event, node, &start, name_width))
     }
 
+    /// Whether this is another event once more, with a higher count.
+    pub(crate) fn repeats(&self, other: &Self) -> bool {
+        let of = |row: &Self| {
+            let Self { node, start, kind, subject, term, first, .. } = row;
+            (node.clone(), start.clone(), kind.clone(), subject.clone(), *term, first.clone())
+        };
+        self.count > other.count && of(self) == of(other)
+    }
+
     fn new(event: NodeEvent, node: &NodeName, start: &str, name_width: usize) -> Self {
         let NodeEvent { number, at_ms, kind, subject, term, text, count, first_ms } = event;
         Self {

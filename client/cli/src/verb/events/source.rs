@@ -90,8 +90,8 @@ impl EventSources {
         self.0.iter().map(|source| source.name.as_str().len()).max().unwrap_or_default()
     }
 
-    /// Asks all nodes at once for their events since the last look, at most the latest `limit` of each;
-    /// 0 for all. After the first answer the others have `grace` left.
+    /// Asks all nodes at once for their events since the last look; of those that have told none yet, at most
+    /// the latest `limit` of each, 0 for all. After the first answer the others have `grace` left.
     pub(crate) async fn look(
         &mut self,
         client: &Client,
@@ -99,7 +99,11 @@ impl EventSources {
         grace: Option<Duration>,
     ) -> LookedEvents {
         let width = self.name_width();
-        let answers = gather(self.0.iter().map(|source| source.ask(client, limit)), grace).await;
+        let answers = gather(
+            self.0.iter().map(|source| source.ask(client, if source.last == 0 { limit } else { 0 })),
+            grace,
+        )
+        .await;
         let (mut events, mut missing, mut back) = (Vec::new(), Vec::new(), Vec::new());
         for (source, answer) in self.0.iter_mut().zip(answers) {
             match answer {

@@ -123,7 +123,7 @@ impl IncomingSnapshot<'_> {
         let took_ms = began.elapsed().as_millis();
         tracing::info!(from = %self.peer.id, took_ms, "snapshot installed");
         let text = format!("installed a snapshot of node {}, after {took_ms} ms", self.peer.id);
-        self.peer.context.events.record(NodeEventKind::Snapshot, "", text);
+        self.peer.context.events.record(NodeEventKind::Snapshot, self.peer.id.to_string(), text);
         Ok(vote)
     }
 
