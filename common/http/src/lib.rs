@@ -31,6 +31,6 @@ pub use self::{
     body::{HttpBody, UnreadResponses},
     error::HttpError,
     respond::respond,
-    sites::refuse_other_sites,
+    sites::{names_this_machine, refuse_other_sites},
     transaction::parse_transaction,
 };

@@ -6,14 +6,17 @@
 
 use std::{convert::Infallible, io, net::SocketAddr, sync::Arc, time::Duration};
 
-use hyper::{Method, Request, Uri, body::Incoming, server::conn::http1, service::service_fn};
+use coffee_http::{names_this_machine, refuse_other_sites};
+use hyper::{
+    Method, Request, StatusCode, body::Incoming, http::request, server::conn::http1, service::service_fn,
+};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::{
     io::{AsyncRead, AsyncWrite},
     net::TcpListener,
     sync::Semaphore,
     task::{JoinHandle, JoinSet},
-    time::sleep,
+    time::{sleep, timeout},
 };
 
 use super::{
@@ -32,6 +35,9 @@ const HEAD_BYTES_MAX: usize = 8 << 10;
 
 /// The maximum number of header fields.
 const HEAD_FIELDS_MAX: usize = 64;
+
+/// The time limit of an answer.
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// The pause after a connection could not be accepted, for lack of descriptors.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
@@ -71,11 +77,11 @@ impl Admin {
     pub async fn listen(self, address: SocketAddr) -> io::Result<Listening> {
         let listener = TcpListener::bind(address).await?;
         let address = listener.local_addr()?;
-        let task = tokio::spawn(self.accept(listener));
+        let task = tokio::spawn(self.accept(listener, address.ip().is_loopback()));
         Ok(Listening { address, task })
     }
 
-    async fn accept(self, listener: TcpListener) {
+    async fn accept(self, listener: TcpListener, on_loopback: bool) {
         let slots = Arc::new(Semaphore::new(CONNECTIONS_MAX));
         // Aborted with this task.
         let mut connections = JoinSet::new();
@@ -85,9 +91,9 @@ impl Admin {
                 Ok((stream, _)) => {
                     let admin = self.clone();
                     connections.spawn(async move {
-                        let answer = |target: Uri| {
+                        let answer = |head: request::Parts| {
                             let admin = admin.clone();
-                            async move { admin.answer(&target).await }
+                            async move { admin.answer_in_time(&head, on_loopback).await }
                         };
                         serve(stream, answer).await;
                         drop(slot);
@@ -101,12 +107,38 @@ impl Admin {
             while connections.try_join_next().is_some() {}
         }
     }
+
+    /// Answers, or says that it cannot in time: a connection holds a place.
+    async fn answer_in_time(&self, head: &request::Parts, on_loopback: bool) -> AdminResponse {
+        if let Some(refusal) = refuse_other_pages(head, on_loopback) {
+            return refusal;
+        }
+        timeout(ANSWER_TIMEOUT, self.answer(&head.uri)).await.unwrap_or_else(|_| {
+            AdminResponse::text(StatusCode::SERVICE_UNAVAILABLE, "the node does not answer in time\n")
+        })
+    }
+}
+
+/// Refuses the status page to pages of other sites: they could read it by DNS rebinding if it is on the
+/// loopback, and take the places of its viewers.
+fn refuse_other_pages(head: &request::Parts, on_loopback: bool) -> Option<AdminResponse> {
+    let path = head.uri.path();
+    if path != "/" && !path.starts_with("/page/") {
+        return None;
+    }
+    if on_loopback && !names_this_machine(head) {
+        let text = "open this page at localhost or 127.0.0.1; a proxy before it must send such a Host\n";
+        return Some(AdminResponse::text(StatusCode::MISDIRECTED_REQUEST, text));
+    }
+    let is_stream = path == "/page/events";
+    (is_stream && refuse_other_sites(head, "http").is_err())
+        .then(|| AdminResponse::text(StatusCode::FORBIDDEN, "a page of another site may not use this node\n"))
 }
 
 /// Serves one request on a stream, within the bounds of this module.
 async fn serve<F: Future<Output = AdminResponse>>(
     stream: impl AsyncRead + AsyncWrite + Unpin,
-    answer: impl Fn(Uri) -> F,
+    answer: impl Fn(request::Parts) -> F,
 ) {
     let sending = Arc::new(SendTime::default());
     let service = service_fn(|request: Request<Incoming>| {
@@ -114,7 +146,7 @@ async fn serve<F: Future<Output = AdminResponse>>(
         async move {
             let is_head = request.method() == Method::HEAD;
             let response = match is_head || request.method() == Method::GET {
-                true => answer(request.into_parts().0.uri).await,
+                true => answer(request.into_parts().0).await,
                 false => AdminResponse::method_not_allowed(),
             };
             Ok::<_, Infallible>(response.begin(is_head, sending))
@@ -145,7 +177,6 @@ fn http1_builder() -> http1::Builder {
 
 #[cfg(test)]
 mod tests {
-    use hyper::StatusCode;
     use tokio::{
         io::{AsyncReadExt, AsyncWriteExt, duplex},
         time::Instant,
@@ -181,6 +212,31 @@ mod tests {
             assert_eq!(response, "");
             let late = HEAD_TIMEOUT + Duration::from_millis(10);
             assert!((HEAD_TIMEOUT..late).contains(&waited), "{waited:?}");
+        }
+    }
+
+    #[test]
+    fn pages_of_other_sites_do_not_see_the_status_page() {
+        let verdict = |path: &str, on_loopback, headers: &[(&str, &str)]| {
+            let request = Request::get(path);
+            let request =
+                headers.iter().fold(request, |request, (name, value)| request.header(*name, *value));
+            let head = request.body(()).expect("legal").into_parts().0;
+            refuse_other_pages(&head, on_loopback).map_or(200, |refusal| refusal.status.as_u16())
+        };
+        let rebound = [("host", "evil.example:7390")];
+        for (path, on_loopback, headers, status) in [
+            ("/", true, &[("host", "127.0.0.1:7390")][..], 200),
+            ("/", true, &rebound, 421),
+            ("/page/events", true, &rebound, 421),
+            ("/metrics", true, &rebound, 200),
+            ("/", false, &rebound, 200),
+            ("/", false, &[("host", "ming:7390"), ("sec-fetch-site", "cross-site")], 200),
+            ("/page/events", false, &[("host", "ming:7390"), ("sec-fetch-site", "cross-site")], 403),
+            ("/page/events", false, &[("host", "ming:7390"), ("sec-fetch-site", "same-origin")], 200),
+            ("/page/events", false, &[("host", "ming:7390")], 200),
+        ] {
+            assert_eq!(verdict(path, on_loopback, headers), status, "{path} {on_loopback} {headers:?}");
         }
     }
 
