@@ -50,11 +50,11 @@ impl ProxyBackend {
     }
 
     /// Rejects a request that is meant for another cluster than this client's.
-    async fn check_cluster(&self, meant: Option<ClusterId>) -> Result<(), HttpError> {
+    async fn check_cluster(&self, meant: Option<ClusterId>, timeout_ms: u32) -> Result<(), HttpError> {
         let Some(meant) = meant else { return Ok(()) };
         if self.client.cluster_id().is_none() {
             // The welcome of any node names the cluster.
-            self.client.ask(Request::Ping).await.map_err(http_error)?;
+            self.client(timeout_ms).ask(Request::Ping).await.map_err(http_error)?;
         }
         match self.client.cluster_id() {
             Some(own) if own == meant => Ok(()),
@@ -73,7 +73,7 @@ impl ProxyBackend {
         request: Request,
         timeout_ms: u32,
     ) -> Result<BackendAnswer, HttpError> {
-        self.check_cluster(cluster).await?;
+        self.check_cluster(cluster, timeout_ms).await?;
         let client = self.client(timeout_ms);
         let client = match request {
             // It waits for the cluster to recover.
@@ -91,7 +91,7 @@ impl ProxyBackend {
         change: Change,
         timeout_ms: u32,
     ) -> Result<(RequestId, BackendAnswer), HttpError> {
-        self.check_cluster(cluster).await?;
+        self.check_cluster(cluster, timeout_ms).await?;
         let client = self.client(timeout_ms).needing_quorum();
         let result = match id {
             Some(id) => client.ask(change.into_request(id)).await,

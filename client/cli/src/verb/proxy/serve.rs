@@ -20,7 +20,7 @@ use tokio::{
 
 use super::backend::ProxyBackends;
 
-/// The most connections.
+/// The most connections over TCP, and over the socket: any user of this machine may take those over TCP.
 const CONNECTIONS_MAX: usize = 256;
 
 /// The longest head of a request, in bytes.
@@ -60,18 +60,22 @@ pub(super) async fn serve(
     note: &mut dyn FnMut(&str),
 ) {
     let closing = watch::Sender::new(false);
-    let places = Arc::new(Semaphore::new(CONNECTIONS_MAX));
+    let [tcp_places, unix_places] = [(); 2].map(|()| Arc::new(Semaphore::new(CONNECTIONS_MAX)));
     let mut connections = JoinSet::new();
     let mut turned_away: u64 = 0;
     let mut end = pin!(end);
     loop {
-        let accepted = tokio::select! {
+        let (accepted, places) = tokio::select! {
             () = &mut end => break,
             Some(_) = connections.join_next() => continue,
-            accepted = accept_tcp(listeners.tcp.as_ref()) => accepted.map(|stream| (stream, &backends.tcp)),
-            accepted = accept_unix(listeners.unix.as_ref()) => accepted.map(|stream| (stream, &backends.unix)),
+            accepted = accept_tcp(listeners.tcp.as_ref()) => {
+                (accepted.map(|stream| (stream, &backends.tcp)), &tcp_places)
+            }
+            accepted = accept_unix(listeners.unix.as_ref()) => {
+                (accepted.map(|stream| (stream, &backends.unix)), &unix_places)
+            }
         };
-        let (accepted, place) = match (accepted, Arc::clone(&places).try_acquire_owned()) {
+        let (accepted, place) = match (accepted, Arc::clone(places).try_acquire_owned()) {
             (Ok(accepted), Ok(place)) => (accepted, place),
             (accepted, _) => {
                 turned_away += 1;

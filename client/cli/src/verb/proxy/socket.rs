@@ -13,7 +13,10 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use rustix::{fs::Mode, process::umask};
+use rustix::{
+    fs::Mode,
+    process::{geteuid, umask},
+};
 use tokio::net::UnixListener;
 
 use crate::{exit::ExitCode, failure::Failure, printer::escape};
@@ -81,6 +84,10 @@ fn remove_stale(path: &Path) -> Result<(), Failure> {
     let refused = |why: &str| Failure::new(ExitCode::Refused, format!("{shown} {why}"));
     if !metadata.file_type().is_socket() {
         return Err(refused("exists and is not a socket").hint("name another path, or remove the file"));
+    }
+    // One that does not accept would keep this waiting.
+    if metadata.uid() != geteuid().as_raw() {
+        return Err(refused("is a socket of another user").hint("name a path in a directory of your own"));
     }
     match UnixStream::connect(path) {
         Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => fs::remove_file(path)
