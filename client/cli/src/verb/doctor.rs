@@ -35,8 +35,8 @@ connection. Below each line that is not PASS is a hint: what to do next.
   revocation   all nodes have the newest revocation lists
   cluster      all nodes belong to the same cluster
 
-The exit code is 0 if no check says FAIL, otherwise 1. WARN: it works, and may not
-for long, or not well. With -o plain a line is check, node, result, detail, hint.";
+The exit code is 0 if no check says FAIL, otherwise 1. WARN: it works now, but
+needs attention. With -o plain a line is check, node, result, detail, hint.";
 
 pub(crate) async fn run(invocation: &mut Invocation<'_>) -> Result<ExitCode, Failure> {
     let deadline = Instant::now() + invocation.usual_timeout();

@@ -160,7 +160,8 @@ fn of_view(view: &ClusterView, wanted: Option<ClusterId>) -> Vec<CheckRow> {
     let answering = || view.nodes.iter().filter(|node| node.version.is_some() && !node.state.is_outside());
     let free_min = view.disk_free_bytes_min.unwrap_or(DISK_FREE_BYTES_MIN);
     rows.extend(answering().flat_map(|node| of_node(node, free_min)));
-    if view.leader.is_some() {
+    let has_quorum = view.voters_in_reach >= view.quorum() && view.quorum_silent_ms.is_none();
+    if view.leader.is_some() && has_quorum {
         rows.push(CheckRow::pass(Topic::Writes, None, "the leader accepts them"));
     }
     if let Some(pace) = answering().find_map(|node| node.pace.as_ref()) {

@@ -6,6 +6,7 @@ use coffee_client::{Channel, ChannelError, Envelope, NotSentReason, Request, Res
 use coffee_common::{
     clock,
     id::{Address, NodeName},
+    limits::NODES_MAX,
     protocol::{ClusterView, NodeStatus},
     quic::{Endpoint, Expect, PathMtu},
 };
@@ -79,7 +80,9 @@ pub(super) async fn survey(endpoint: &Endpoint, endpoints: &[Address], deadline:
                 let listed = probe.view.iter().flat_map(|view| &view.nodes);
                 let is_known = |name: &NodeName| survey.probes.iter().any(|probe| probe.name == *name);
                 for node in listed.filter(|node| !node.state.is_outside() && node.name != probe.name) {
-                    if !is_known(&node.name) && asked.insert(node.address.clone()) {
+                    // A list that is not true may name others without end.
+                    let has_room = asked.len() < endpoints.len() + NODES_MAX;
+                    if has_room && !is_known(&node.name) && asked.insert(node.address.clone()) {
                         waiting.insert(node.address.clone());
                         probes.push(self::probe(endpoint, node.address.clone(), deadline));
                     }
