@@ -53,6 +53,7 @@ impl Verdict {
     pub(super) fn of(view: &ClusterView, now_ms: u64) -> Self {
         let (blocking, refused) = (blocking(view), view.writes_refused.as_ref().map(|why| refused(why)));
         let others = unreachable(view)
+            .chain(on_their_way(view))
             .chain(other_clusters(view))
             .chain(view.nodes.iter().flat_map(|node| of_node(node, view, now_ms)))
             .chain(view.join_requests.iter().map(asks_to_join));
@@ -105,10 +106,11 @@ fn blocking(view: &ClusterView) -> Option<Finding> {
     }
     if view.voters_in_reach < view.quorum() {
         let lost = names(view.nodes.iter().filter(|node| node.state == NodeState::Unreachable));
+        let lost = if lost.is_empty() { lost } else { format!(" ({lost})") };
         return Some(finding(
             format!("there is no quorum: {} of {} voters are in reach", view.voters_in_reach, view.voters),
             format!(
-                "start the daemon on the others ({lost}): 'systemctl start coffeed'; 'coffeectl wait --for quorum' \
+                "start the daemon on the others{lost}: 'systemctl start coffeed'; 'coffeectl wait --for quorum' \
                  returns when there are enough"
             ),
         ));
@@ -138,6 +140,19 @@ fn refused(reason: &str) -> Finding {
         format!("writes that add data are refused: {reason}"),
         "free space on those disks, delete keys, or raise the quota ('coffeectl settings'); reads and deletes continue",
     )
+}
+
+/// Voters that answer, but do not vote at present: they start or stop.
+fn on_their_way(view: &ClusterView) -> Option<Finding> {
+    let missing = view.voters.saturating_sub(view.voters_in_reach);
+    let unreachable = view.nodes.iter().filter(|node| node.state == NodeState::Unreachable).count();
+    let has_quorum = view.cluster.is_some() && view.voters_in_reach >= view.quorum();
+    (has_quorum && missing as usize > unreachable).then(|| {
+        finding(
+            format!("{} of {} voters are in reach", view.voters_in_reach, view.voters),
+            "'coffeectl list' shows which start or stop; 'coffeectl wait --for synced' returns when all are back",
+        )
+    })
 }
 
 /// A quorum of the voters being lost is a finding of its own.
