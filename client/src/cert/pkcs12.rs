@@ -24,7 +24,7 @@ use super::{
 };
 
 /// Iterations of each derivation from the passphrase. Some programs refuse files with more than 300,000.
-const ITERATIONS: u32 = 100_000;
+const ITERATIONS: u32 = 300_000;
 
 const SALT_BYTES: usize = 16;
 
