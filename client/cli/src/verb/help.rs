@@ -22,22 +22,10 @@ const EXIT_CODES: &str = "exit-codes";
 const OPTIONS: &str = "options";
 
 /// The verbs that the list only names, without which it would be too long: those for data, and others.
-const ONLY_NAMED: [&[&str]; 2] = [
+const ONLY_NAMED: [&[&str]; 3] = [
     &["incr", "next-id", "txn", "batch", "watch", "proxy", "undo", "history", "compact"],
-    &[
-        "export",
-        "import",
-        "settings",
-        "upgrade",
-        "top",
-        "events",
-        "timers",
-        "log-level",
-        "bench",
-        "can-stop",
-        "completion",
-        "help",
-    ],
+    &["export", "import", "settings", "upgrade", "top", "events", "timers", "log-level"],
+    &["bench", "context", "can-stop", "completion", "help"],
 ];
 
 pub(crate) fn run(arguments: &HelpArguments, invocation: &mut Invocation<'_>) -> Result<ExitCode, Failure> {
