@@ -74,7 +74,7 @@ async fn slow_disks_of_a_majority_are_named() {
     let warning = told.stderr.lines().find(|line| line.starts_with("warning: the disks of "));
     let warning = warning.unwrap_or_else(|| panic!("no warning: {told}"));
     assert!(slow.iter().all(|node| warning.contains(node.name())), "{warning}");
-    assert!(warning.contains("every write waits for one of them; see what"), "{warning}");
+    assert!(warning.contains("every write waits for one of them: see what"), "{warning}");
     drop(tracers);
 }
 
