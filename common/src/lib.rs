@@ -33,4 +33,5 @@ pub mod setting;
 pub mod text;
 pub mod tls;
 pub mod transaction;
+pub mod units;
 pub mod window;

@@ -2,6 +2,7 @@
 
 use std::{fmt::Display, time::Duration};
 
+pub(crate) use coffee_common::units::{size, span};
 use coffee_common::{
     id::NodeName,
     protocol::{ClusterView, NodeState, RevocationListStatus},
@@ -63,19 +64,7 @@ pub(crate) fn summary(view: &ClusterView) -> String {
         let is_starting = view.nodes.iter().any(|node| node.state == NodeState::Starting);
         return no_cluster(view.asked.as_str(), is_starting);
     }
-    let reach = format!("{} of {} voters in reach", view.voters_in_reach, view.voters);
-    let lose = match view.may_lose {
-        _ if view.voters_in_reach < quorum(view.voters) => "no quorum".to_owned(),
-        _ if view.quorum_silent_ms.is_some() => "but the leader hears no quorum".to_owned(),
-        0 => "none may be lost".to_owned(),
-        n => format!("{n} more may be lost"),
-    };
-    let leader = match &view.leader {
-        Some(name) => format!("leader {name}, term {}", view.term),
-        None => "no leader".to_owned(),
-    };
-    let joint = if view.joint { "; a membership change is in progress" } else { "" };
-    format!("{reach}, {lose}; {leader}{joint}")
+    view.strength()
 }
 
 /// The text for an unknown or absent value.
@@ -89,28 +78,6 @@ pub(crate) fn or_nothing(thing: Option<impl Display>) -> String {
 /// Returns the quorum of this many voters.
 pub(crate) fn quorum(voters: u32) -> u32 {
     voters / 2 + 1
-}
-
-/// Returns a number of bytes with a binary unit.
-pub(crate) fn size(bytes: u64) -> String {
-    match bytes {
-        0..1024 => format!("{bytes} bytes"),
-        1024..1_048_576 => format!("{} KiB", bytes >> 10),
-        1_048_576..10_737_418_240 => format!("{} MiB", bytes >> 20),
-        _ => format!("{} GiB", bytes >> 30),
-    }
-}
-
-/// Returns a duration with the unit that keeps it short.
-pub(crate) fn span(ms: u64) -> String {
-    let seconds = ms / 1000;
-    match seconds {
-        0..10 => format!("{ms} ms"),
-        10..120 => format!("{seconds} s"),
-        120..7_200 => format!("{} min", seconds / 60),
-        7_200..172_800 => format!("{} h", seconds / 3_600),
-        _ => format!("{} days", seconds / 86_400),
-    }
 }
 
 /// Returns a rate without a fraction.

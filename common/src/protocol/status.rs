@@ -231,6 +231,23 @@ impl ClusterView {
         self.voters / 2 + 1
     }
 
+    /// Returns how many voters are in reach, how many may be lost, and which node leads: a line for people.
+    pub fn strength(&self) -> String {
+        let reach = format!("{} of {} voters in reach", self.voters_in_reach, self.voters);
+        let lose = match self.may_lose {
+            _ if self.voters_in_reach < self.quorum() => "no quorum".to_owned(),
+            _ if self.quorum_silent_ms.is_some() => "but the leader hears no quorum".to_owned(),
+            0 => "none may be lost".to_owned(),
+            n => format!("{n} more may be lost"),
+        };
+        let leader = match &self.leader {
+            Some(name) => format!("leader {name}, term {}", self.term),
+            None => "no leader".to_owned(),
+        };
+        let joint = if self.joint { "; a membership change is in progress" } else { "" };
+        format!("{reach}, {lose}; {leader}{joint}")
+    }
+
     /// Returns the rejection of a request that needs a quorum, if too few voters are in reach.
     pub fn no_quorum(&self) -> Option<Rejection> {
         let votes = |node: &&NodeView| node.role.is_some_and(|role| role != RaftRole::Learner);

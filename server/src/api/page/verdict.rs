@@ -65,30 +65,13 @@ impl Verdict {
         let findings: Vec<Finding> = blocking.iter().cloned().chain(refused).chain(others).collect();
         let health = health(&findings);
         let sentence = match health {
-            ClusterHealth::Well => format!("The cluster is well: {}.", strength(view)),
-            ClusterHealth::AtRisk => format!("The cluster works: {}.", strength(view)),
+            ClusterHealth::Well => format!("The cluster is well: {}.", view.strength()),
+            ClusterHealth::AtRisk => format!("The cluster works: {}.", view.strength()),
             ClusterHealth::Down if view.cluster.is_none() => "This node serves no keys.".to_owned(),
-            ClusterHealth::Down => format!("The cluster takes no writes: {}.", strength(view)),
+            ClusterHealth::Down => format!("The cluster takes no writes: {}.", view.strength()),
         };
         Self { health, sentence, findings }
     }
-}
-
-/// The strength of a cluster, in the words of `coffeectl list`.
-fn strength(view: &ClusterView) -> String {
-    let reach = format!("{} of {} voters in reach", view.voters_in_reach, view.voters);
-    let lose = match view.may_lose {
-        _ if view.voters_in_reach < view.quorum() => "no quorum".to_owned(),
-        _ if view.quorum_silent_ms.is_some() => "but the leader hears no quorum".to_owned(),
-        0 => "none may be lost".to_owned(),
-        n => format!("{n} more may be lost"),
-    };
-    let leader = match &view.leader {
-        Some(name) => format!("leader {name}, term {}", view.term),
-        None => "no leader".to_owned(),
-    };
-    let joint = if view.joint { "; a membership change is in progress" } else { "" };
-    format!("{reach}, {lose}; {leader}{joint}")
 }
 
 /// Returns why nothing is written, if that is so.
